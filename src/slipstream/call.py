@@ -1,0 +1,197 @@
+"""The nouns that every folder shares, as frozen records, and the one callable shape `Serve`.
+
+    Call ── routing ──▶ Plan ── dispatch ──▶ Attempt ── leaf ──▶ Frame, Frame, …
+
+A Call goes down once and its Frames come up once. Nothing here knows HTTP, JSON or a provider.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from enum import IntEnum, StrEnum
+from typing import Final, Literal, NoReturn
+
+import msgspec
+
+
+class Dialect(StrEnum):
+    """A wire protocol that a client or an upstream speaks."""
+
+    OPENAI_CHAT = "openai_chat"
+
+
+class Secret:
+    """A key that cannot be logged, compared by accident, copied or serialised.
+
+    `reveal` is the only way to its text; call it where the text goes onto a wire, nowhere else.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text: Final = text
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret cannot be serialised")
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one attempt in disjoint buckets: each token is counted in exactly one.
+
+    Prediction buckets hold output tokens: accepted ones are part of the answer, rejected ones were
+    generated and billed but are not in it. `tool_units` are calls of a provider's own tools.
+    """
+
+    input_tokens: int = 0  # uncached text (and anything not named below)
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    input_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    output_tokens: int = 0  # visible text and tool calls
+    output_reasoning_tokens: int = 0
+    output_audio_tokens: int = 0
+    output_image_tokens: int = 0
+    prediction_accepted_tokens: int = 0
+    prediction_rejected_tokens: int = 0
+    tool_units: int = 0
+    reported_cost_usd_pico: int | None = None  # what the provider itself says that it charged
+    is_estimate: bool = False  # counted by us from what was seen, not said by the provider
+
+    @property
+    def total_input_tokens(self) -> int:
+        """All tokens that the model read."""
+        return (
+            self.input_tokens
+            + self.cache_read_tokens
+            + self.cache_write_5m_tokens
+            + self.cache_write_1h_tokens
+            + self.input_audio_tokens
+            + self.input_image_tokens
+        )
+
+    @property
+    def total_output_tokens(self) -> int:
+        """All tokens that the model wrote."""
+        return (
+            self.output_tokens
+            + self.output_reasoning_tokens
+            + self.output_audio_tokens
+            + self.output_image_tokens
+            + self.prediction_accepted_tokens
+            + self.prediction_rejected_tokens
+        )
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One model at one provider with one credential.
+
+    Args:
+        provider: Name of the row or of the `[providers.NAME]` table; `local` for models we run.
+        model: The id that the upstream knows.
+        credential: A label for the key, for reports; never the key.
+    """
+
+    provider: str
+    model: str
+    credential: str = "default"
+
+    @property
+    def name(self) -> str:
+        """`provider/model`, as routes and headers write it."""
+        return f"{self.provider}/{self.model}"
+
+
+class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
+    """How long each phase of one attempt may take, in seconds."""
+
+    connect_s: float = 5.0
+    first_token_s: float = 60.0  # from the request's last byte to the first byte of the answer
+    idle_s: float = 60.0  # between two reads of an answer
+    total_s: float = 600.0  # of the whole call, all attempts together
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to try, in order; made by a pure function of `routing`."""
+
+    route: str  # the route's name, or the pinned target's
+    strategy: str
+    targets: tuple[Target, ...]
+    deadlines: Deadlines
+    max_attempts: int
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try of one target; exactly one ledger row, whatever happens to it."""
+
+    attempt_id: str
+    number: int  # 1 for the first try of its call
+    target: Target
+    deadlines: Deadlines
+    started_at_ns: int  # wall clock, for the ledger
+    total_deadline_s: float  # on the event loop's clock
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One client request: the raw body and the few fields that routing needs."""
+
+    call_id: str
+    dialect: Dialect
+    body: bytes
+    model: str  # the public name that the client asked for
+    key_id: str  # of the client's key; "none" where the server needs no key
+    is_stream: bool = False
+    wants_usage: bool = False  # the client itself asked for the usage chunk of a stream
+    max_output_tokens: int | None = None
+    attempt: Attempt | None = None  # set by dispatch on the way to a leaf
+
+
+class Meaning(IntEnum):
+    """What a frame is to the layers that relay it."""
+
+    SILENT = 0  # role-only delta, keep-alive, ping: says nothing, commits to nothing
+    CONTENT = 1  # text, reasoning, a tool call, a refusal, a finish: the commit point
+    WITHHELD = 2  # for our accounts only (usage that the client did not ask for)
+    END = 3  # the terminal event, or a whole plain answer
+
+
+State = Literal["complete", "failed", "cut", "cancelled", "lost"]
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one attempt's account when a frame is handed on.
+
+    `cost_usd_pico` is None while the attempt runs, and after it if the price is unknown.
+    """
+
+    attempt_id: str
+    target: Target
+    num_attempts: int
+    state: State | None = None  # None while it runs
+    usage: Usage | None = None
+    cost_usd_pico: int | None = None
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One piece of an answer in the caller's dialect: whole events, or a whole plain body."""
+
+    data: bytes
+    meaning: Meaning
+    usage: Usage | None = None  # set on the frame that carried it
+    finish_reason: str | None = None
+    receipt: Receipt | None = None  # set by metering on the first and the last frame of an attempt
+
+
+Frames = AsyncIterator[Frame]
+Serve = Callable[[Call], Frames]
+"""The one callable shape. Whoever iterates the frames closes them (`contextlib.aclosing`)."""

@@ -1,0 +1,1 @@
+"""Providers as rows, models, dated prices."""

@@ -1,0 +1,1 @@
+"""Carries a Plan out: attempts, the commit point, deadlines, cancellation."""

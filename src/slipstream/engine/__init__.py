@@ -1,0 +1,1 @@
+"""Models that we run: token ids in, events out; knows nothing of HTTP or of tenants' keys."""

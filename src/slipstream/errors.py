@@ -1,0 +1,299 @@
+"""Every error that Slipstream raises on purpose, in one tree.
+
+    GatewayError                     status, code, kind, retryable: data on every class
+    ├─ ConfigError                   at start only: file, key, line, what would be accepted
+    ├─ RequestError                  the caller's fault
+    │  ├─ BadRequest                 400: a field, its value and what would be accepted
+    │  ├─ Unauthorized               401: no key, or a wrong one
+    │  ├─ UnknownModel               404: the name and the nearest that exist
+    │  ├─ UnknownPath                404
+    │  ├─ WrongMethod                405
+    │  ├─ BodyTooLarge               413
+    │  └─ Overloaded                 503: our own queue is full; says when to come back
+    ├─ UpstreamError                 the provider's fault; `fault` says whose exactly
+    │  ├─ ConnectFailed              no connection: DNS, TCP, TLS, proxy
+    │  ├─ TimedOut                   a phase's deadline passed: connect, first_token, idle, total
+    │  ├─ Busy                       429 or an overload; may say when to come back
+    │  ├─ Rejected                   any other error answer; its status decides fault and retryable
+    │  ├─ Broken                     an answer that is not what the dialect promises
+    │  └─ StreamCut                  a stream that ended before its terminal event
+    ├─ Exhausted                     every target failed; carries what happened at each
+    └─ EngineError                   a model that we run
+       ├─ ContextTooLong             400
+       ├─ OutOfBlocks                503
+       └─ LoadFailed                 503
+
+`retryable` means: another target may be tried, as long as nothing has reached the client.
+Messages are written for the caller: they never hold a key, a stack or an internal address.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+Phase = Literal["connect", "first_token", "idle", "total"]
+
+
+class Fault(StrEnum):
+    """What a failure is blamed on; decides what is cooled down (design, invariant 7)."""
+
+    CLIENT = "client"
+    CONTEXT = "context_length"
+    KEY = "key"
+    QUOTA = "quota"
+    TARGET = "target"
+    NETWORK = "network"
+
+
+class GatewayError(Exception):
+    """Base of the tree. `kind` is the `type` of the error in OpenAI's shape."""
+
+    status: int = 500
+    code: str | None = None
+    kind: str = "server_error"
+    retryable: bool = False
+    param: str | None = None
+    retry_after_s: float | None = None
+
+    @property
+    def message(self) -> str:
+        """The text that the caller reads."""
+        return str(self)
+
+
+class ConfigError(GatewayError):
+    """The configuration cannot be used; the text names file, line, key and what is accepted."""
+
+    code = "config_error"
+
+
+# ---- the caller's fault -------------------------------------------------------------------------
+
+
+class RequestError(GatewayError):
+    """The caller can mend this by sending something else."""
+
+    status = 400
+    kind = "invalid_request_error"
+
+
+class BadRequest(RequestError):
+    """A field is missing, of the wrong type or out of range."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        if code is not None:
+            self.code = code
+
+
+class Unauthorized(RequestError):
+    """No key was sent, or one that we do not know or that was revoked."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class UnknownModel(RequestError):
+    """No route, served model or configured provider answers to this name."""
+
+    status = 404
+    code = "model_not_found"
+    param = "model"
+
+
+class UnknownPath(RequestError):
+    """No such endpoint."""
+
+    status = 404
+    code = "unknown_url"
+
+
+class WrongMethod(RequestError):
+    """The endpoint exists and takes another method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class BodyTooLarge(RequestError):
+    """The body is over the configured bound; nothing of it was kept."""
+
+    status = 413
+    code = "request_too_large"
+
+
+class Overloaded(RequestError):
+    """Our own queue is full; the request was not started."""
+
+    status = 503
+    code = "overloaded"
+    kind = "server_error"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+# ---- the provider's fault -----------------------------------------------------------------------
+
+
+class UpstreamError(GatewayError):
+    """A target failed. `fault` says what to blame, `retryable` whether another may be tried."""
+
+    status = 502
+    kind = "upstream_error"
+    retryable = True
+    fault: Fault = Fault.TARGET
+
+
+class ConnectFailed(UpstreamError):
+    """No connection could be made: name look-up, TCP, TLS or the proxy refused."""
+
+    code = "upstream_unreachable"
+    fault = Fault.NETWORK
+
+
+class TimedOut(UpstreamError):
+    """A phase took longer than its deadline."""
+
+    status = 504
+    code = "upstream_timeout"
+
+    def __init__(self, phase: Phase, limit_s: float) -> None:
+        super().__init__(f"the upstream took longer than {limit_s:g} s in the phase '{phase}'")
+        self.phase: Phase = phase
+        self.fault = Fault.NETWORK if phase == "connect" else Fault.TARGET
+
+
+class Busy(UpstreamError):
+    """The provider is out of quota or overloaded, and may say when to come back."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+    kind = "rate_limit_error"
+    fault = Fault.QUOTA
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+# What an error status of a provider means: (whose fault, may another target be tried).
+# 404 is the target's: the model is not there, whatever the client asked for.
+_STATUS_BLAME: dict[int, tuple[Fault, bool]] = {
+    401: (Fault.KEY, True),
+    402: (Fault.KEY, True),
+    403: (Fault.KEY, True),
+    404: (Fault.TARGET, True),
+    408: (Fault.TARGET, True),
+    409: (Fault.TARGET, True),
+    413: (Fault.CONTEXT, False),
+    425: (Fault.TARGET, True),
+}
+
+
+class Rejected(UpstreamError):
+    """The provider answered with an error status, or with an error inside a 200.
+
+    Args:
+        upstream_status: The status it sent, or the nearest one for an error inside a 200.
+        message: Its words, when the fault is the client's; ours otherwise.
+        body: Its error object as raw JSON, when it may be relayed unchanged.
+    """
+
+    code = "upstream_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        upstream_status: int,
+        param: str | None = None,
+        code: str | None = None,
+        kind: str | None = None,
+        body: bytes | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.upstream_status = upstream_status
+        default = (Fault.TARGET, True) if upstream_status >= 500 else (Fault.CLIENT, False)
+        self.fault, self.retryable = _STATUS_BLAME.get(upstream_status, default)
+        # The caller's fault keeps its status; a refused key or a failing target is our 502.
+        self.status = 502 if self.fault in (Fault.KEY, Fault.TARGET) else upstream_status
+        self.param = param
+        self.body = body
+        if code is not None:
+            self.code = code
+        if kind is not None:
+            self.kind = kind
+
+
+class Broken(UpstreamError):
+    """The answer is not what the dialect promises: bad framing, bad JSON, over a bound."""
+
+    code = "upstream_broken"
+
+
+class StreamCut(UpstreamError):
+    """The stream ended before its terminal event."""
+
+    code = "upstream_stream_cut"
+    fault = Fault.NETWORK
+
+
+class Exhausted(GatewayError):
+    """Every target failed.
+
+    Args:
+        attempts: One (target name, error) for each try, in order; never empty.
+    """
+
+    code: str | None = "all_targets_failed"
+    kind = "upstream_error"
+
+    def __init__(self, attempts: tuple[tuple[str, GatewayError], ...]) -> None:
+        assert attempts, "Exhausted needs at least one attempt"
+        super().__init__("; ".join(f"{target}: {error.message}" for target, error in attempts))
+        self.attempts = attempts
+        last = attempts[-1][1]
+        if len(attempts) == 1:
+            self.code, self.kind, self.param = last.code, last.kind, last.param
+        statuses = {error.status for _, error in attempts}
+        self.status = last.status if len(statuses) == 1 else 502
+        waits = [e.retry_after_s for _, e in attempts if e.retry_after_s is not None]
+        self.retry_after_s = min(waits) if waits else None
+
+
+# ---- models that we run -------------------------------------------------------------------------
+
+
+class EngineError(GatewayError):
+    """A model that we run could not answer."""
+
+    status = 503
+    code = "engine_error"
+    retryable = True
+    fault: Fault = Fault.TARGET
+
+
+class ContextTooLong(EngineError):
+    """Prompt and answer do not fit the model's context."""
+
+    status = 400
+    code = "context_length_exceeded"
+    kind = "invalid_request_error"
+    param = "messages"
+    retryable = False
+    fault = Fault.CONTEXT
+
+
+class OutOfBlocks(EngineError):
+    """The request needs more cache than the engine has, even alone."""
+
+    code = "out_of_blocks"
+
+
+class LoadFailed(EngineError):
+    """The model could not be loaded, or its process does not start."""
+
+    code = "load_failed"

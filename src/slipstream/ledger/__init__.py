@@ -1,0 +1,1 @@
+"""Exact cost arithmetic, the journal, the database and its reports."""

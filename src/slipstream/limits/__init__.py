@@ -1,0 +1,1 @@
+"""Virtual keys (budgets and rate limits come to live here too)."""

@@ -1,0 +1,1 @@
+"""The pure choice: a call and its targets become a Plan."""

@@ -1,0 +1,1 @@
+"""The ASGI side: authenticate, parse, call, encode; errors in the caller's dialect."""

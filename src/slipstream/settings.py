@@ -1,0 +1,53 @@
+"""How a folder declares its settings: one dataclass field each, with help, unit and range.
+
+`config.py` reads these declarations to parse, validate and document; nothing here reads a file.
+"""
+
+from dataclasses import MISSING, dataclass, field
+from typing import Any
+
+_KEY = "slipstream"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a person needs to know of one setting, beside its name, type and default.
+
+    Args:
+        help: One line, shown in docs/config.md.
+        unit: Of the value, e.g. "s", "bytes"; empty where it has none.
+        least: Smallest value accepted, inclusive.
+        most: Largest value accepted, inclusive.
+        choices: The only values accepted.
+    """
+
+    help: str
+    unit: str = ""
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+def setting(
+    help: str,  # noqa: A002 -- the word every settings table uses
+    *,
+    default: Any = MISSING,
+    factory: Any = MISSING,
+    unit: str = "",
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Declare a dataclass field that the configuration file can set."""
+    about = About(help, unit, least, most, choices)
+    if factory is not MISSING:
+        return field(default_factory=factory, metadata={_KEY: about})
+    if default is MISSING:
+        return field(metadata={_KEY: about})
+    return field(default=default, metadata={_KEY: about})
+
+
+def about(metadata: Any) -> About | None:
+    """Return what a field's metadata says of the setting, or None for an ordinary field."""
+    found = metadata.get(_KEY)
+    return found if isinstance(found, About) else None

@@ -1,0 +1,1 @@
+"""Leaves: what speaks to a target."""
