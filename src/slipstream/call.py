@@ -3,9 +3,10 @@
     Call ── routing ──▶ Plan ── dispatch ──▶ Attempt ── leaf ──▶ Frame, Frame, …
 
 A Call goes down once and its Frames come up once. Nothing here knows HTTP, JSON or a provider.
+Records that every request makes say `gc=False`: they hold no cycles, so the collector may pass by.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from enum import IntEnum, StrEnum
 from typing import Final, Literal, NoReturn
 
@@ -45,7 +46,7 @@ class Secret:
         raise TypeError("a Secret cannot be serialised")
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
+class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Tokens of one attempt in disjoint buckets: each token is counted in exactly one.
 
     Prediction buckets hold output tokens: accepted ones are part of the answer, rejected ones were
@@ -93,7 +94,56 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Target(msgspec.Struct, frozen=True):
+BUCKETS: Final = tuple(
+    name for name in Usage.__struct_fields__ if name.endswith(("tokens", "units"))
+)
+"""Names of the buckets of Usage that are counted and priced, in their order."""
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """What each bucket of Usage costs; the fields have the names and order of `BUCKETS`.
+
+    Unit: pico-dollars per token, which is micro-dollars per million tokens. None is unknown.
+    """
+
+    input_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_5m_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    output_tokens: int | None = None
+    output_reasoning_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    output_image_tokens: int | None = None
+    prediction_accepted_tokens: int | None = None
+    prediction_rejected_tokens: int | None = None
+    tool_units: int | None = None  # per call of a provider's own tool
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """Rates that replace all others when the whole input is over `start_tokens`."""
+
+    start_tokens: int
+    rates: Rates
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """What one model costs at one moment.
+
+    `denominator` divides every rate; it is 1 but for the few list prices that are no whole
+    number of micro-dollars per million tokens.
+    """
+
+    rates: Rates
+    tiers: tuple[Tier, ...] = ()  # highest start first
+    denominator: int = 1
+    request_usd_pico: int = 0  # added once to each answered request
+    source: str
+    date: str | None = None  # since when it holds, or when it was read; YYYY-MM-DD
+
+
+class Target(msgspec.Struct, frozen=True, gc=False):
     """One model at one provider with one credential.
 
     Args:
@@ -112,7 +162,7 @@ class Target(msgspec.Struct, frozen=True):
         return f"{self.provider}/{self.model}"
 
 
-class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
+class Deadlines(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How long each phase of one attempt may take, in seconds."""
 
     connect_s: float = 5.0
@@ -121,7 +171,7 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
     total_s: float = 600.0  # of the whole call, all attempts together
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What to try, in order; made by a pure function of `routing`."""
 
     route: str  # the route's name, or the pinned target's
@@ -131,18 +181,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One try of one target; exactly one ledger row, whatever happens to it."""
 
     attempt_id: str
     number: int  # 1 for the first try of its call
+    route: str  # that led here: a route's name, or the pinned target's
     target: Target
     deadlines: Deadlines
     started_at_ns: int  # wall clock, for the ledger
     total_deadline_s: float  # on the event loop's clock
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One client request: the raw body and the few fields that routing needs."""
 
     call_id: str
@@ -168,7 +219,7 @@ class Meaning(IntEnum):
 State = Literal["complete", "failed", "cut", "cancelled", "lost"]
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of one attempt's account when a frame is handed on.
 
     `cost_usd_pico` is None while the attempt runs, and after it if the price is unknown.
@@ -182,7 +233,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd_pico: int | None = None
 
 
-class Frame(msgspec.Struct, frozen=True):
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """One piece of an answer in the caller's dialect: whole events, or a whole plain body."""
 
     data: bytes
@@ -192,6 +243,6 @@ class Frame(msgspec.Struct, frozen=True):
     receipt: Receipt | None = None  # set by metering on the first and the last frame of an attempt
 
 
-Frames = AsyncIterator[Frame]
+Frames = AsyncGenerator[Frame, None]
 Serve = Callable[[Call], Frames]
-"""The one callable shape. Whoever iterates the frames closes them (`contextlib.aclosing`)."""
+"""The one callable shape. Whoever iterates the frames closes them (`aclose`)."""

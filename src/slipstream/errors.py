@@ -12,12 +12,14 @@
     │  └─ Overloaded                 503: our own queue is full; says when to come back
     ├─ UpstreamError                 the provider's fault; `fault` says whose exactly
     │  ├─ ConnectFailed              no connection: DNS, TCP, TLS, proxy
+    │  ├─ PoolFull                   too many requests wait for a connection; nobody's fault
     │  ├─ TimedOut                   a phase's deadline passed: connect, first_token, idle, total
     │  ├─ Busy                       429 or an overload; may say when to come back
     │  ├─ Rejected                   any other error answer; its status decides fault and retryable
     │  ├─ Broken                     an answer that is not what the dialect promises
     │  └─ StreamCut                  a stream that ended before its terminal event
     ├─ Exhausted                     every target failed; carries what happened at each
+    ├─ LedgerUnavailable             503: an attempt could not be put on record, so none was made
     └─ EngineError                   a model that we run
        ├─ ContextTooLong             400
        ├─ OutOfBlocks                503
@@ -154,6 +156,19 @@ class ConnectFailed(UpstreamError):
     fault = Fault.NETWORK
 
 
+class PoolFull(UpstreamError):
+    """As many requests as may wait for a connection to this upstream do so already.
+
+    The request was not started. The target itself is not to blame, so nothing is cooled down.
+    """
+
+    status = 503
+    code = "overloaded"
+    kind = "server_error"
+    fault = Fault.NETWORK
+    retry_after_s = 1.0  # waiting requests are turned over in about this time, or never
+
+
 class TimedOut(UpstreamError):
     """A phase took longer than its deadline."""
 
@@ -244,6 +259,9 @@ class StreamCut(UpstreamError):
 class Exhausted(GatewayError):
     """Every target failed.
 
+    One try, or a last one that no other target could mend, speaks for itself: its status, code and
+    words become this error's own.
+
     Args:
         attempts: One (target name, error) for each try, in order; never empty.
     """
@@ -253,15 +271,29 @@ class Exhausted(GatewayError):
 
     def __init__(self, attempts: tuple[tuple[str, GatewayError], ...]) -> None:
         assert attempts, "Exhausted needs at least one attempt"
-        super().__init__("; ".join(f"{target}: {error.message}" for target, error in attempts))
-        self.attempts = attempts
         last = attempts[-1][1]
-        if len(attempts) == 1:
-            self.code, self.kind, self.param = last.code, last.kind, last.param
+        is_verdict = len(attempts) == 1 or not last.retryable
+        tried = "; ".join(f"{target}: {error.message}" for target, error in attempts)
+        super().__init__(last.message if is_verdict else f"every target failed: {tried}")
+        self.attempts = attempts
         statuses = {error.status for _, error in attempts}
-        self.status = last.status if len(statuses) == 1 else 502
-        waits = [e.retry_after_s for _, e in attempts if e.retry_after_s is not None]
+        self.status = last.status if is_verdict or len(statuses) == 1 else 502
+        if is_verdict:
+            self.code, self.kind, self.param = last.code, last.kind, last.param
+        asking = attempts[-1:] if is_verdict else attempts
+        waits = [e.retry_after_s for _, e in asking if e.retry_after_s is not None]
         self.retry_after_s = min(waits) if waits else None
+
+
+class LedgerUnavailable(GatewayError):
+    """The journal cannot be written (disk full, permissions); nothing was sent or spent.
+
+    Not retryable: the journal is the same for every target.
+    """
+
+    status = 503
+    code = "ledger_unavailable"
+    retry_after_s: float | None = 5.0
 
 
 # ---- models that we run -------------------------------------------------------------------------

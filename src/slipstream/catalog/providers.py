@@ -1,0 +1,99 @@
+"""The nine providers, and any that is like one of them, as rows of data.
+
+A row says what differs between providers; code reads the fields and never the name.
+Base URLs are defaults: the operator's configuration may replace them, a request never can.
+
+Source: the providers' documentation and SDKs, collected 2026-11-21.
+"""
+
+import msgspec
+
+from slipstream.call import Dialect
+
+
+class ProviderRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What one provider speaks, where, and its habits.
+
+    Args:
+        name: As in `provider/model` and `[providers.NAME]`.
+        title: As people write it.
+        dialect: What its endpoint speaks.
+        base_url: Everything before `/chat/completions` and `/models`.
+        key_variables: Environment variables that hold its key, the usual one first.
+        asks_usage: A stream reports usage only when `stream_options.include_usage` asks for it.
+        refused_fields: Top-level request fields that it answers with an error and that change
+            nothing when left out.
+        is_reasoning_outside: It counts reasoning tokens beside `completion_tokens`.
+    """
+
+    name: str
+    title: str
+    base_url: str
+    dialect: Dialect = Dialect.OPENAI_CHAT
+    key_variables: tuple[str, ...] = ()
+    asks_usage: bool = True
+    refused_fields: tuple[str, ...] = ()
+    is_reasoning_outside: bool = False
+
+
+PROVIDERS: tuple[ProviderRow, ...] = (
+    ProviderRow(
+        name="cerebras",
+        title="Cerebras",
+        base_url="https://api.cerebras.ai/v1",
+        key_variables=("CEREBRAS_API_KEY",),
+    ),
+    ProviderRow(
+        name="openai",
+        title="OpenAI",
+        base_url="https://api.openai.com/v1",
+        key_variables=("OPENAI_API_KEY",),
+    ),
+    ProviderRow(
+        name="anthropic",
+        title="Anthropic",
+        base_url="https://api.anthropic.com/v1",
+        key_variables=("ANTHROPIC_API_KEY",),
+    ),
+    ProviderRow(
+        name="groq",
+        title="Groq",
+        base_url="https://api.groq.com/openai/v1",
+        key_variables=("GROQ_API_KEY",),
+    ),
+    ProviderRow(
+        name="gemini",
+        title="Google Gemini",
+        base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+        key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    ),
+    ProviderRow(
+        name="deepinfra",
+        title="DeepInfra",
+        base_url="https://api.deepinfra.com/v1/openai",
+        key_variables=("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"),
+    ),
+    ProviderRow(
+        name="mistral",
+        title="Mistral",
+        base_url="https://api.mistral.ai/v1",
+        key_variables=("MISTRAL_API_KEY",),
+        asks_usage=False,  # the last chunk always has it
+        refused_fields=("stream_options",),  # 422 on unknown fields
+    ),
+    ProviderRow(
+        name="xai",
+        title="xAI",
+        base_url="https://api.x.ai/v1",
+        key_variables=("XAI_API_KEY",),
+        is_reasoning_outside=True,
+    ),
+    ProviderRow(
+        name="openrouter",
+        title="OpenRouter",
+        base_url="https://openrouter.ai/api/v1",
+        key_variables=("OPENROUTER_API_KEY",),
+    ),
+)
+
+BY_NAME: dict[str, ProviderRow] = {row.name: row for row in PROVIDERS}
