@@ -1,0 +1,146 @@
+"""Composes an answer: the words, the tool calls and the count of tokens; pure and deterministic.
+
+One word, with the space before it, is one token, everywhere: prompts, answers and arguments.
+"""
+
+import json
+import re
+from itertools import cycle, islice
+from typing import Final
+
+from slipstream.errors import BadRequest
+from slipstream.upstream.scripted.behaviour import Behaviour
+from slipstream.upstream.scripted.nouns import Answer, Ask, Tokens, ToolCall
+from slipstream.upstream.scripted.schema import NoInstance, minimal_instance
+
+SILENCE: Final = "Nothing was said."  # the answer to a request without any text to echo
+_WORD: Final = re.compile(r"\s*\S+")
+_REASONING_FIELDS: Final = {
+    "none": (),
+    "reasoning": ("reasoning",),
+    "reasoning_content": ("reasoning_content",),
+    "both": ("reasoning", "reasoning_content"),
+}
+
+
+def split_words(text: str) -> list[str]:
+    """Split into tokens which, joined, are the text again."""
+    words = _WORD.findall(text)
+    if not words:
+        return [text] if text else []
+    rest = len(text) - sum(map(len, words))
+    if rest:
+        words[-1] += text[-rest:]
+    return words
+
+
+def count_words(text: str) -> int:
+    """Count the tokens of `split_words` without making them."""
+    return len(text.split()) or (1 if text else 0)
+
+
+def compose(ask: Ask, behaviour: Behaviour) -> Answer:
+    """Answer the request as the behaviour wants.
+
+    Raises:
+        BadRequest: A schema that has no instance which can be made.
+    """
+    thought, limit = _think(behaviour.reasoning or 0, ask.max_tokens)
+    calls: tuple[ToolCall, ...] = ()
+    if ask.tools and _has_calls(ask, behaviour):
+        text = ""
+        calls, finish = _call_tools(ask, behaviour, limit)
+        num_tokens = sum([1 + count_words(call.arguments) for call in calls])
+    else:
+        text, num_tokens, finish = _stop(_say(ask, behaviour), ask.stops, limit)
+    fields = _REASONING_FIELDS[behaviour.reasoning_field]
+    return Answer(
+        text,
+        calls,
+        behaviour.finish or finish,
+        None if behaviour.usage == "none" else _count(ask, behaviour, num_tokens, thought),
+        " ".join(["hmm"] * thought) if fields else "",
+        fields,
+    )
+
+
+def _count(ask: Ask, behaviour: Behaviour, said: int, thought: int) -> Tokens:
+    cached = behaviour.cached or 0
+    return Tokens(
+        prompt=max(ask.prompt_tokens, cached),
+        completion=(said + thought) * ask.num_choices,
+        cached=cached,
+        reasoning=thought * ask.num_choices,
+    )
+
+
+def _think(wanted: int, max_tokens: int | None) -> tuple[int, int | None]:
+    """Return the tokens thought and how many are left to say."""
+    if max_tokens is None:
+        return wanted, None
+    thought = min(wanted, max_tokens)
+    return thought, max_tokens - thought
+
+
+def _has_calls(ask: Ask, behaviour: Behaviour) -> bool:
+    if ask.choice == "none" or behaviour.empty:
+        return False
+    if ask.choice in ("required", "named") or behaviour.calls is not None:
+        return True
+    return not ask.follows_tool and behaviour.text is None and behaviour.tokens is None
+
+
+def _call_tools(
+    ask: Ask, behaviour: Behaviour, limit: int | None
+) -> tuple[tuple[ToolCall, ...], str]:
+    """Call the tools that the user's message names, else the first; N of them when asked."""
+    named = [tool for tool in ask.tools if tool.name in ask.text] or [ask.tools[0]]
+    num_calls = behaviour.calls or len(named)
+    if not ask.can_call_many or ask.choice == "named":
+        num_calls = 1
+    calls = []
+    for tool in islice(cycle(named), num_calls):
+        arguments = _instance_text(tool.schema, f"tools.{tool.name}.parameters")
+        if limit is None:
+            calls.append(ToolCall(tool.name, arguments))
+            continue
+        if limit == 0:
+            return tuple(calls), "length"
+        words = split_words(arguments)
+        calls.append(ToolCall(tool.name, "".join(words[: limit - 1])))
+        limit -= 1 + len(words)
+        if limit < 0:
+            return tuple(calls), "length"
+    return tuple(calls), "tool_calls"
+
+
+def _say(ask: Ask, behaviour: Behaviour) -> str:
+    if behaviour.empty:
+        return ""
+    if behaviour.text is None and ask.schema is not None:
+        return _instance_text(ask.schema, "response_format.json_schema.schema")
+    said = behaviour.text if behaviour.text is not None else ask.text.strip() or SILENCE
+    if behaviour.tokens is not None:
+        words = said.split() or ["word"]
+        said = " ".join(islice(cycle(words), behaviour.tokens))
+    if behaviour.text is None and ask.wants_object:
+        return json.dumps({"answer": said}, ensure_ascii=False)
+    return said
+
+
+def _stop(text: str, stops: tuple[str, ...], limit: int | None) -> tuple[str, int, str]:
+    """End the text before the first stop string, or after `limit` words if that comes earlier."""
+    if stops:
+        ends = [end for stop in stops if (end := text.find(stop)) >= 0]
+        text = text[: min(ends, default=len(text))]
+    num_words = count_words(text)
+    if limit is None or num_words <= limit:
+        return text, num_words, "stop"
+    return "".join(split_words(text)[:limit]), limit, "length"
+
+
+def _instance_text(schema: object, param: str) -> str:
+    try:
+        return json.dumps(minimal_instance(schema), ensure_ascii=False)
+    except NoInstance as exc:
+        raise BadRequest(f"{param}: {exc}", param=param, code="invalid_schema") from exc

@@ -1,0 +1,16 @@
+"""The dialects that the scripted upstream speaks, one row each."""
+
+from typing import Final
+
+from slipstream.upstream.scripted.nouns import Dialect
+from slipstream.upstream.scripted.openai_chat import OPENAI_CHAT
+
+DIALECTS: Final[tuple[Dialect, ...]] = (OPENAI_CHAT,)
+
+
+def find_dialect(path: str) -> Dialect | None:
+    """Return the dialect that a request to this path speaks, if any."""
+    for dialect in DIALECTS:
+        if path.endswith(dialect.path_suffix):
+            return dialect
+    return None
