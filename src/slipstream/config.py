@@ -1,0 +1,290 @@
+"""The whole configuration: flags over environment over file over defaults, checked at start.
+
+`load` reads and checks, and returns one frozen record; every problem is reported, with its place.
+Keys are references until `app` resolves them, so that nothing here can print one.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from slipstream.catalog.providers import BY_NAME, PROVIDERS
+from slipstream.engine.settings import EngineSettings
+from slipstream.errors import ConfigError
+from slipstream.ledger.settings import LedgerSettings
+from slipstream.routing.plan import LOCAL, find_target
+from slipstream.routing.settings import RouteSettings
+from slipstream.server.settings import ServerSettings
+from slipstream.toml_settings import Problems, build, nearest, parse_text, read_toml, type_name
+from slipstream.upstream.http.messages import parse_base_url
+from slipstream.upstream.http.settings import HttpSettings
+from slipstream.upstream.keys import read_key
+from slipstream.upstream.relay import Endpoint
+from slipstream.upstream.settings import DeadlineSettings, ModelSettings, ProviderSettings
+
+FILE_NAME = "slipstream.toml"
+DEFAULT_MODEL = "smollm2-135m"
+
+SECTIONS: dict[str, type[Any]] = {
+    "server": ServerSettings,
+    "deadlines": DeadlineSettings,
+    "engine": EngineSettings,
+    "upstream": HttpSettings,
+    "ledger": LedgerSettings,
+}
+"""Tables of which there is one each."""
+
+NAMED_SECTIONS: dict[str, type[Any]] = {
+    "providers": ProviderSettings,
+    "models": ModelSettings,
+    "routes": RouteSettings,
+}
+"""Tables of which there is one for each name."""
+
+_PREFIX = "SLIPSTREAM_"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that a person has decided; assembled once, never changed."""
+
+    home: Path
+    path: Path | None
+    server: ServerSettings
+    deadlines: DeadlineSettings
+    engine: EngineSettings
+    upstream: HttpSettings
+    ledger: LedgerSettings
+    endpoints: Mapping[str, Endpoint]
+    models: Mapping[str, ModelSettings]
+    routes: Mapping[str, RouteSettings]
+    warm_connections: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def served(self) -> dict[str, str]:
+        """Model id by every name that it answers to."""
+        names = {name: name for name in self.models}
+        for name, model in self.models.items():
+            names.update(dict.fromkeys(model.aliases, name))
+        return names
+
+
+def home_from(environ: Mapping[str, str]) -> Path:
+    """Return the folder for models, keys and the ledger.
+
+    Raises:
+        ConfigError: It starts with `~`, and nobody's home folder is known.
+    """
+    try:
+        return Path(environ.get("SLIPSTREAM_HOME") or "~/.slipstream").expanduser()
+    except RuntimeError as exc:
+        raise ConfigError(f"SLIPSTREAM_HOME: {exc}") from exc
+
+
+def load(
+    path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any] | None = None
+) -> Config:
+    """Read and check the configuration.
+
+    Args:
+        path: The file; None looks for `slipstream.toml` here, then in the home folder.
+        environ: `SLIPSTREAM_<SECTION>_<KEY>` overrides the file.
+        flags: By dotted name (`server.port`), over everything; values of None are ignored.
+
+    Raises:
+        ConfigError: With every problem, each on a line that names file, line and key.
+    """
+    home = home_from(environ)
+    path = path or _find_file(home)
+    tables, lines = read_toml(path) if path else ({}, {})
+    problems = Problems(path, lines)
+    for name in tables:
+        if name not in SECTIONS and name not in NAMED_SECTIONS:
+            problems.add(name, f"unknown table{nearest(name, [*SECTIONS, *NAMED_SECTIONS])}")
+    single = {
+        name: _read_section(name, cls, tables, environ, flags or {}, problems)
+        for name, cls in SECTIONS.items()
+    }
+    named = {
+        name: _read_named(name, cls, tables.get(name, {}), problems)
+        for name, cls in NAMED_SECTIONS.items()
+    }
+    problems.raise_any()
+    if "providers" not in tables:
+        named["providers"] = _providers_of(environ)
+    if "models" not in tables:
+        named["models"] = {DEFAULT_MODEL: ModelSettings()}
+    endpoints = {
+        name: endpoint
+        for name, provider in named["providers"].items()
+        if (endpoint := _endpoint(name, provider, environ, problems)) is not None
+    }
+    config = Config(
+        home=home,
+        path=path,
+        endpoints=endpoints,
+        models=named["models"],
+        routes=named["routes"],
+        warm_connections={n: p.warm_connections for n, p in named["providers"].items()},
+        **single,
+    )
+    _check_names(config, problems)
+    _check_server(config, problems)
+    problems.raise_any()
+    return config
+
+
+def _find_file(home: Path) -> Path | None:
+    return next((p for p in (Path(FILE_NAME), home / FILE_NAME) if p.is_file()), None)
+
+
+def _read_section(
+    name: str,
+    cls: type[Any],
+    tables: Mapping[str, Any],
+    environ: Mapping[str, str],
+    flags: Mapping[str, Any],
+    problems: Problems,
+) -> Any:
+    table = tables.get(name, {})
+    num_before = len(problems.texts)
+    build(cls, table, name, problems)
+    hints = get_type_hints(cls)
+    over = dict(_from_environ(f"{_PREFIX}{name.upper()}_", hints, environ))
+    over |= {
+        f"--{key.replace('_', '-')}": (key, value)
+        for key in hints
+        if (value := flags.get(f"{name}.{key}")) is not None
+    }
+    for source, (key, value) in over.items():
+        build(cls, {key: value}, name, problems, source=source)
+    if len(problems.texts) > num_before:
+        return None  # each was reported once, where it stands
+    return build(cls, {**table, **dict(over.values())}, name, problems)
+
+
+def _from_environ(
+    prefix: str, hints: Mapping[str, Any], environ: Mapping[str, str]
+) -> Iterator[tuple[str, tuple[str, Any]]]:
+    """Yield (variable, (key, value)) of every variable with this prefix."""
+    for variable, text in environ.items():
+        if variable.startswith(prefix):
+            key = variable[len(prefix) :].lower()
+            yield variable, (key, parse_text(text, hints.get(key)))
+
+
+def _read_named(section: str, cls: type[Any], tables: Any, problems: Problems) -> dict[str, Any]:
+    if not isinstance(tables, dict):
+        problems.add(section, f"expected tables [{section}.NAME], got {type_name(tables)}")
+        return {}
+    records = {
+        name: build(cls, table, f"{section}.{name}", problems) for name, table in tables.items()
+    }
+    return {name: record for name, record in records.items() if record is not None}
+
+
+def _providers_of(environ: Mapping[str, str]) -> dict[str, ProviderSettings]:
+    """Return every known provider whose usual variable is set."""
+    return {
+        row.name: ProviderSettings()
+        for row in PROVIDERS
+        if any(environ.get(variable) for variable in row.key_variables)
+    }
+
+
+def _endpoint(
+    name: str, provider: ProviderSettings, environ: Mapping[str, str], problems: Problems
+) -> Endpoint | None:
+    row = BY_NAME.get(name)
+    base_url = provider.base_url or (row.base_url if row else None)
+    key = f"providers.{name}"
+    if row is None and (provider.base_url is None or provider.dialect is None):
+        known = nearest(name, BY_NAME)
+        problems.add(key, f"not a built-in name{known}; others need 'dialect' and 'base_url'")
+        return None
+    assert base_url is not None, "a row has one, and others were asked for it"
+    try:
+        parse_base_url(base_url)
+    except ConfigError as exc:
+        problems.add(f"{key}.base_url", exc.message)
+        return None
+    try:
+        secret = read_key(provider.api_key, row.key_variables if row else (), environ)
+    except ConfigError as exc:
+        problems.add(f"{key}.api_key", exc.message)
+        return None
+    if row is None:
+        return Endpoint(name=name, base_url=base_url, key=secret)
+    return Endpoint(
+        name=name,
+        base_url=base_url,
+        key=secret,
+        asks_usage=row.asks_usage,
+        refused_fields=row.refused_fields,
+        is_reasoning_outside=row.is_reasoning_outside,
+    )
+
+
+def _check_names(config: Config, problems: Problems) -> None:
+    """Check that every name means one thing and every target exists."""
+    taken: dict[str, str] = {}
+    for name, model in config.models.items():
+        for alias in (name, *model.aliases):
+            if alias in taken:
+                problems.add(f"models.{name}", f"'{alias}' is also a name of '{taken[alias]}'")
+            taken[alias] = name
+    for name in config.endpoints:
+        if name == LOCAL:
+            problems.add(f"providers.{name}", "the name 'local' is kept for models that we run")
+        if not name or "/" in name:
+            problems.add(
+                f"providers.{name}",
+                "expected a name without '/', which ends it in 'provider/model'",
+            )
+    served = config.served
+    for name, route in config.routes.items():
+        key = f"routes.{name}"
+        if name in taken:
+            problems.add(key, f"'{name}' is also a name of the model '{taken[name]}'")
+        if not route.targets or (route.strategy == "pinned" and len(route.targets) != 1):
+            wanted = "exactly one target" if route.strategy == "pinned" else "a target"
+            problems.add(f"{key}.targets", f"the strategy '{route.strategy}' needs {wanted}")
+        for target in route.targets:
+            if find_target(target, served, config.endpoints) is None:
+                known = [*served, *(f"{provider}/MODEL" for provider in config.endpoints)]
+                problems.add(f"{key}.targets", f"no such target '{target}'{nearest(target, known)}")
+
+
+def _check_server(config: Config, problems: Problems) -> None:
+    if not config.server.require_key and not is_loopback(config.server.host):
+        problems.add("server.require_key", "may be off only where host is a loopback address")
+    if config.server.workers > 1:
+        problems.add(
+            "server.workers", "expected 1: several workers on one port are not offered yet"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def declared_settings() -> list[tuple[str, str, Any, Any]]:
+    """Return (table, key, field, type) of every setting, for the documentation and its test."""
+    tables = dict(SECTIONS)
+    tables |= {f"{name}.NAME": cls for name, cls in NAMED_SECTIONS.items()}
+    return [
+        (table, entry.name, entry, get_type_hints(cls)[entry.name])
+        for table, cls in tables.items()
+        for entry in fields(cls)
+    ]
+
+
+__all__ = ["Config", "ConfigError", "declared_settings", "home_from", "is_loopback", "load"]

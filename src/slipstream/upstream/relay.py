@@ -1,0 +1,180 @@
+"""The leaf for models that others run: one HTTP request, its answer's bytes handed on.
+
+Where client and provider speak the same dialect the answer is relayed unchanged and only looked
+at from the side. Which provider it is, where it lives and what its key is come from the operator's
+configuration; nothing that a client sends can change them.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from slipstream import __version__
+from slipstream.call import Attempt, Call, Deadlines, Frames, Meaning, Secret
+from slipstream.errors import Broken, StreamCut, UpstreamError
+from slipstream.upstream.http.client import HttpClient
+from slipstream.upstream.http.messages import HttpRequest, encode_head, parse_base_url
+from slipstream.upstream.http.response import HttpResponse
+from slipstream.wire.errors_in import read_error, read_retry_after
+from slipstream.wire.openai_chat import AnswerStream, patch_request, read_answer
+from slipstream.wire.sse import EventSplitter, EventTooLarge
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one provider is reached and how it differs from the others.
+
+    Args:
+        name: The provider's name in routes and reports.
+        base_url: Everything before `/chat/completions`.
+        key: None for an upstream that wants none.
+        asks_usage: Its streams report usage only when asked to.
+        refused_fields: Request fields to leave out.
+        is_reasoning_outside: It counts reasoning beside `completion_tokens`.
+    """
+
+    name: str
+    base_url: str
+    key: Secret | None = None
+    asks_usage: bool = True
+    refused_fields: tuple[str, ...] = ()
+    is_reasoning_outside: bool = False
+
+
+class ModelEntry(msgspec.Struct):
+    """What a provider's list of models says of one, as far as we repeat it."""
+
+    id: str
+    created: int | None = None
+    owned_by: str | None = None
+
+
+class _ModelList(msgspec.Struct):
+    data: list[ModelEntry]
+
+
+class Relay:
+    """Serves the calls of one provider over a shared HTTP client."""
+
+    def __init__(
+        self, endpoint: Endpoint, client: HttpClient, *, now: Callable[[], datetime]
+    ) -> None:
+        self._endpoint = endpoint
+        self._client = client
+        self._now = now
+        self.origin, path = parse_base_url(endpoint.base_url)
+        headers = _constant_headers(endpoint.key)
+        self._chat_target = path.encode() + b"/chat/completions"
+        self._models_target = path.encode() + b"/models"
+        self._chat_head = encode_head(self.origin, b"POST", self._chat_target, headers)
+        self._models_head = encode_head(self.origin, b"GET", self._models_target, headers)
+
+    async def __call__(self, call: Call) -> Frames:
+        """Send the call to the target of its attempt; yield the answer's frames.
+
+        Raises:
+            UpstreamError: From the iteration: no answer, an error, a broken or a cut one. The
+                connection is closed then, as in every ending before the answer's last byte.
+        """
+        attempt = call.attempt
+        assert attempt is not None, "dispatch aims every call"
+        response = await self._client.open(
+            self._request(call, attempt), attempt.deadlines, attempt.total_deadline_s
+        )
+        is_reasoning_outside = self._endpoint.is_reasoning_outside
+        try:
+            if response.status != 200:
+                raise await self._failure(response)
+            if not call.is_stream:
+                body = await response.read()
+                yield read_answer(body, is_reasoning_outside=is_reasoning_outside)
+                return
+            await _require_event_stream(response)
+            splitter = EventSplitter()
+            stream = AnswerStream(
+                wants_usage=call.wants_usage, is_reasoning_outside=is_reasoning_outside
+            )
+            async for data in response.chunks():
+                for event in _split(splitter, data):
+                    frame = stream.read(event)
+                    yield frame
+                    if frame.meaning is Meaning.END:
+                        return
+            if rest := splitter.finish():
+                yield stream.read(rest)
+            end = stream.end()
+            if end is None:
+                raise StreamCut("the stream ended before its terminal event")
+            yield end
+        finally:
+            response.close()
+
+    async def list_models(self, deadlines: Deadlines, total_deadline_s: float) -> list[ModelEntry]:
+        """Return the models that the provider lists now.
+
+        Raises:
+            UpstreamError: It cannot be reached, refuses, or answers with something else.
+        """
+        request = HttpRequest(
+            origin=self.origin,
+            method=b"GET",
+            target=self._models_target,
+            head=self._models_head,
+        )
+        response = await self._client.open(request, deadlines, total_deadline_s)
+        try:
+            if response.status != 200:
+                raise await self._failure(response)
+            return msgspec.json.decode(await response.read(), type=_ModelList).data
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+            raise Broken(f"the list of models is not in OpenAI's shape: {exc}") from exc
+        finally:
+            response.close()
+
+    def _request(self, call: Call, attempt: Attempt) -> HttpRequest:
+        body = patch_request(
+            call.body,
+            model=attempt.target.model,
+            ask_usage=call.is_stream and self._endpoint.asks_usage and not call.wants_usage,
+            drop=self._endpoint.refused_fields,
+        )
+        return HttpRequest(
+            origin=self.origin,
+            method=b"POST",
+            target=self._chat_target,
+            head=self._chat_head,
+            body=body,
+        )
+
+    async def _failure(self, response: HttpResponse) -> UpstreamError:
+        if response.status < 400:
+            return Broken(f"the provider answered with status {response.status}")
+        wait_s = read_retry_after(dict(response.headers), self._now())
+        return read_error(response.status, await response.read(), retry_after_s=wait_s)
+
+
+def _constant_headers(key: Secret | None) -> tuple[tuple[bytes, bytes], ...]:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"accept", b"application/json, text/event-stream"),
+        (b"user-agent", f"slipstream/{__version__}".encode()),
+    ]
+    if key is not None:
+        headers.append((b"authorization", b"Bearer " + key.reveal().encode()))
+    return tuple(headers)
+
+
+async def _require_event_stream(response: HttpResponse) -> None:
+    """Refuse a 200 that is no stream; it is often an error in disguise."""
+    content_type = response.header(b"content-type") or b""
+    if content_type.lower().startswith(b"text/event-stream"):
+        return
+    read_answer(await response.read())  # raises the error that it may be
+    raise Broken("the provider answered a streaming request with a plain answer")
+
+
+def _split(splitter: EventSplitter, data: bytes) -> list[bytes]:
+    try:
+        return splitter.feed(data)
+    except EventTooLarge as exc:
+        raise Broken(str(exc)) from exc

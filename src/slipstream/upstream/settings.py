@@ -1,0 +1,68 @@
+"""What the configuration may say of providers, of served models and of deadlines."""
+
+from dataclasses import dataclass
+
+from slipstream.settings import setting
+
+DIALECTS = ("openai_chat",)
+PROFILES = ("openai",)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """`[providers.NAME]`: models that others run, reached with your own key."""
+
+    api_key: str | None = setting(
+        "`env:NAME`, `file:PATH`, or the key itself; left out, the provider's usual variable.",
+        default=None,
+        is_secret=True,
+    )
+    base_url: str | None = setting(
+        "Everything before `/chat/completions`; needed for a name that is not built in.",
+        default=None,
+    )
+    dialect: str | None = setting(
+        "What it speaks; needed for a name that is not built in.", default=None, choices=DIALECTS
+    )
+    warm_connections: int = setting(
+        "Connections that are opened at start, so that the first request need not wait.",
+        default=1,
+        least=0,
+        most=64,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """`[models.NAME]`: a model that we run; `slipstream pull NAME` fetches it."""
+
+    profile: str = setting(
+        "Whose API it imitates to the letter.", default="openai", choices=PROFILES
+    )
+    aliases: tuple[str, ...] = setting("Further names that it answers to.", default=())
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineSettings:
+    """`[deadlines]`: how long each phase of an answer may take."""
+
+    connect_s: float = setting(
+        "Reaching a provider: name, TCP, TLS.", default=5.0, unit="s", least=0.05, most=300.0
+    )
+    first_token_s: float = setting(
+        "From the request's last byte to the answer's first.",
+        default=60.0,
+        unit="s",
+        least=0.05,
+        most=3600.0,
+    )
+    idle_s: float = setting(
+        "Between two pieces of an answer.", default=60.0, unit="s", least=0.05, most=3600.0
+    )
+    total_s: float = setting(
+        "A whole request, all its attempts together.",
+        default=600.0,
+        unit="s",
+        least=0.05,
+        most=86_400.0,
+    )

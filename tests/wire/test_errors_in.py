@@ -1,0 +1,353 @@
+"""Errors of providers: every shape that they send, and when they ask to be tried again."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipstream.errors import Busy, Fault, GatewayError, Rejected, UpstreamError
+from slipstream.wire.errors_in import MAX_RETRY_AFTER_S, is_error, read_error, read_retry_after
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+
+# (provider, status, body, message, code). Source: providers.md, "Error body shapes".
+SHAPES: list[tuple[str, int, Any, str, str | None]] = [
+    (
+        "openai",
+        400,
+        {"error": {"message": "bad n", "type": "invalid_request_error", "param": "n", "code": "x"}},
+        "bad n",
+        "x",
+    ),
+    (
+        "groq",
+        400,
+        {"error": {"message": "no tool", "code": "tool_use_failed", "failed_generation": "<f>"}},
+        "no tool",
+        "tool_use_failed",
+    ),
+    (
+        "cerebras, flat",
+        422,
+        {"message": "no such field", "type": "invalid", "param": "f", "code": "wrong_api_format"},
+        "no such field",
+        "wrong_api_format",
+    ),
+    (
+        "mistral, flat",
+        400,
+        {"object": "error", "message": "order", "type": "invalid", "param": None, "code": "3230"},
+        "order",
+        "3230",
+    ),
+    (
+        "mistral, validation",
+        422,
+        {"object": "error", "message": {"detail": [{"loc": ["body"], "msg": "extra"}]}},
+        '{"detail":[{"loc":["body"],"msg":"extra"}]}',
+        "upstream_error",
+    ),
+    (
+        "fastapi",
+        422,
+        {"detail": [{"loc": ["body", "n"], "msg": "too large", "type": "value_error"}]},
+        '[{"loc":["body","n"],"msg":"too large","type":"value_error"}]',
+        "upstream_error",
+    ),
+    ("fastapi, text", 400, {"detail": "no"}, "no", "upstream_error"),
+    ("xai responses", 400, {"code": "bad-thing", "error": "some text"}, "some text", "bad-thing"),
+    ("deepinfra", 400, {"error": "some text"}, "some text", "upstream_error"),
+    (
+        "openrouter",
+        400,
+        {"error": {"code": 400, "message": "bad", "metadata": {"raw": "…"}}, "user_id": "u"},
+        "bad",
+        "400",
+    ),
+    (
+        "anthropic",
+        400,
+        {
+            "type": "error",
+            "error": {"type": "invalid_request_error", "message": "max_tokens: required"},
+            "request_id": "req_1",
+        },
+        "max_tokens: required",
+        "upstream_error",
+    ),
+    (
+        "gemini",
+        400,
+        {"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT", "details": []}},
+        "bad",
+        "400",
+    ),
+    (
+        "gemini, in an array",
+        400,
+        [{"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT"}}],
+        "bad",
+        "400",
+    ),
+    ("null beside a flat one", 400, {"error": None, "message": "flat"}, "flat", "upstream_error"),
+]
+
+
+def _error(status: int, said: Any, retry_after_s: float | None = None) -> UpstreamError:
+    body = said if isinstance(said, bytes) else json.dumps(said).encode()
+    return read_error(status, body, retry_after_s=retry_after_s)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "message", "code"), [s[1:] for s in SHAPES], ids=[s[0] for s in SHAPES]
+)
+def test_read_error_shape_of_a_provider_keeps_message_and_code(
+    status: int, said: Any, message: str, code: str | None
+) -> None:
+    """However it is wrapped, the caller reads the provider's words with the provider's status."""
+    error = _error(status, said)
+    assert isinstance(error, Rejected)
+    assert (error.message, error.code, error.status) == (message, code, status)
+    assert (error.fault, error.retryable) == (Fault.CLIENT, False)
+
+
+def test_read_error_names_param_and_kind() -> None:
+    """The field that the provider blames reaches the caller."""
+    error = _error(400, {"error": {"message": "m", "param": "top_p", "type": "some_kind"}})
+    assert (error.param, error.kind) == ("top_p", "some_kind")
+
+
+@pytest.mark.parametrize(
+    ("status", "fault", "ours", "is_retryable"),
+    [
+        (400, Fault.CLIENT, 400, False),
+        (404, Fault.TARGET, 502, True),
+        (408, Fault.TARGET, 502, True),
+        (413, Fault.CONTEXT, 413, False),
+        (422, Fault.CLIENT, 422, False),
+        (500, Fault.TARGET, 502, True),
+        (503, Fault.TARGET, 502, True),
+    ],
+)
+def test_read_error_status_decides_the_blame(
+    status: int, fault: Fault, ours: int, is_retryable: bool
+) -> None:
+    """A fault is blamed on the right thing, and only the caller's keeps its status."""
+    error = _error(status, {"error": {"message": "m"}})
+    assert (error.fault, error.status, error.retryable) == (fault, ours, is_retryable)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (429, {"error": {"message": "slow down"}}),
+        (529, {"type": "error", "error": {"type": "overloaded_error", "message": "slow down"}}),
+        (500, {"error": {"type": "overloaded_error", "message": "slow down"}}),
+        (
+            503,
+            {"error": {"message": "slow down", "metadata": {"error_type": "provider_overloaded"}}},
+        ),
+        (
+            429,
+            {
+                "message": "slow down",
+                "type": "too_many_tokens_error",
+                "code": "token_quota_exceeded",
+            },
+        ),
+        (429, [{"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}}]),
+    ],
+)
+def test_read_error_overload_is_busy_with_the_wait(status: int, said: Any) -> None:
+    """Quota and overload are one thing: another target may be tried, and the wait is handed on."""
+    error = _error(status, said, 7.0)
+    assert isinstance(error, Busy)
+    assert (error.message, error.retry_after_s, error.status) == ("slow down", 7.0, 429)
+    assert (error.fault, error.retryable) == (Fault.QUOTA, True)
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_read_error_refused_key_never_repeats_the_providers_words(status: int) -> None:
+    """Providers quote keys; what they say of one stays here."""
+    said = "Incorrect API key provided: sk-live-1234"
+    error = _error(status, {"error": {"message": said, "code": said, "type": said, "param": said}})
+    assert (error.fault, error.status, error.retryable) == (Fault.KEY, 502, True)
+    assert error.code == "upstream_key_refused"
+    assert "1234" not in repr([error.message, error.code, error.kind, error.param, error.args])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"code": "Client specified an invalid argument", "error": "Incorrect API key: xa***34"},
+        [{"error": {"code": 400, "message": "API key not valid. xa***34", "status": "X"}}],
+        {"error": {"message": "xa***34", "code": "API_KEY_INVALID"}},
+    ],
+)
+def test_read_error_refused_key_with_status_400_is_blamed_on_the_key(said: Any) -> None:
+    """Regression: xAI and Gemini answer 400 to a wrong key; the caller was blamed for ours."""
+    error = _error(400, said)
+    assert (error.fault, error.status) == (Fault.KEY, 502)
+    assert "34" not in error.message
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"error": {"message": "too long", "code": "context_length_exceeded"}},
+        {"error": {"message": "This model's maximum context length is 8192 tokens."}},
+        {"error": {"message": "This model's maximum prompt length is 131072 but …"}},
+        {"error": {"type": "invalid_request_error", "message": "prompt is too long: 9 > 8"}},
+        {"error": {"message": "input length and `max_tokens` exceed context limit: 9"}},
+        {"object": "error", "message": "Prompt too large", "code": "3051"},
+        [{"error": {"code": 400, "message": "The input token count (9) exceeds the maximum"}}],
+    ],
+)
+def test_read_error_context_length_is_recognised(said: Any) -> None:
+    """A prompt that does not fit is told apart by one code, whoever says it in whatever words."""
+    for status in (400, 413, 422):
+        error = _error(status, said)
+        assert (error.fault, error.code) == (Fault.CONTEXT, "context_length_exceeded")
+        assert (error.status, error.retryable) == (status, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "fault"),
+    [
+        ({"error": {"code": 429, "message": "m"}}, 429, Fault.QUOTA),
+        ({"error": {"code": "429", "message": "m"}}, 429, Fault.QUOTA),
+        ({"error": {"message": "m"}, "status_code": 429}, 429, Fault.QUOTA),
+        ({"error": {"message": "m", "status": "RESOURCE_EXHAUSTED"}}, 429, Fault.QUOTA),
+        ({"error": {"message": "m", "type": "rate_limit_error"}}, 429, Fault.QUOTA),
+        ({"error": {"code": 402, "message": "m"}}, 502, Fault.KEY),
+        ({"error": {"message": "m", "type": "authentication_error"}}, 502, Fault.KEY),
+        ({"error": {"message": "m", "type": "invalid_request_error"}}, 400, Fault.CLIENT),
+        ({"error": {"message": "m", "code": "context_length_exceeded"}}, 400, Fault.CONTEXT),
+        (
+            {
+                "error": {
+                    "code": 400,
+                    "message": "m",
+                    "metadata": {"error_type": "rate_limit_exceeded"},
+                }
+            },
+            429,
+            Fault.QUOTA,
+        ),
+        ({"error": {"message": "m", "code": "3230"}}, 502, Fault.TARGET),
+        ({"error": {"message": "m", "code": 200}}, 502, Fault.TARGET),
+        ({"error": {"message": "m", "code": True}}, 502, Fault.TARGET),
+        ({"error": "m"}, 502, Fault.TARGET),
+    ],
+)
+def test_read_error_inside_a_200_gets_the_status_that_it_names(
+    said: Any, status: int, fault: Fault
+) -> None:
+    """An error within an answer is judged by its own code; without one it is the target's."""
+    error = _error(200, said)
+    assert (error.status, error.fault) == (status, fault)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[]", b"5", b"[" * 100_000, b"{}"])
+def test_read_error_unreadable_body_says_the_status(body: bytes) -> None:
+    """A proxy's page or nothing at all is still an error with words of ours."""
+    error = _error(502, body)
+    assert (error.message, error.fault) == (
+        "the provider answered with an error (status 502)",
+        Fault.TARGET,
+    )
+
+
+def test_read_error_long_message_is_cut() -> None:
+    """A provider that echoes the prompt does not fill the caller's screen."""
+    assert len(_error(400, {"error": {"message": "x" * 100_000}}).message) == 2000
+
+
+@pytest.mark.parametrize(
+    ("said", "is_one"),
+    [
+        *[(shape[2], True) for shape in SHAPES if shape[0] != "null beside a flat one"],
+        ({"type": "error", "error": {"message": "m"}}, True),
+        ({"choices": [], "usage": {}}, False),
+        ({"type": "ping"}, False),
+        ({"error": None, "choices": None}, False),
+        ({"error": False}, False),
+        ({"message": "hello"}, False),
+        ([], False),
+        (5, False),
+    ],
+)
+def test_is_error_tells_errors_from_anything_else(said: Any, is_one: bool) -> None:
+    """Every shape of an error is seen inside a 200; an odd answer is not taken for one."""
+    assert is_error(json.dumps(said).encode()) is is_one
+
+
+# (headers, seconds to wait)
+WAITS: list[tuple[dict[bytes, bytes], float | None]] = [
+    ({}, None),
+    ({b"retry-after": b"5"}, 5.0),
+    ({b"retry-after": b"0"}, 0.0),
+    ({b"retry-after": b"1.5"}, 1.5),
+    ({b"retry-after": b" 5 "}, 5.0),
+    ({b"retry-after": b"-5"}, 0.0),
+    ({b"retry-after": b"1e9"}, MAX_RETRY_AFTER_S),
+    ({b"retry-after": b"inf"}, None),
+    ({b"retry-after": b"-inf"}, None),
+    ({b"retry-after": b"1e400"}, None),
+    ({b"retry-after": b"nan"}, None),
+    ({b"retry-after": b"soon"}, None),
+    ({b"retry-after": b""}, None),
+    ({b"retry-after": b"\xff"}, None),
+    ({b"retry-after": b"Sat, 21 Nov 2026 12:00:30 GMT"}, 30.0),
+    ({b"retry-after": b"Sat, 21 Nov 2026 14:00:30 +0200"}, 30.0),
+    ({b"retry-after": b"Sat, 21 Nov 2026 12:00:30"}, 30.0),  # no zone: UTC
+    ({b"retry-after": b"Sat, 21 Nov 2020 12:00:30 GMT"}, 0.0),
+    ({b"retry-after": b"Sat, 21 Nov 2099 12:00:30 GMT"}, MAX_RETRY_AFTER_S),
+    ({b"retry-after": b"Sat, 21 Nov 99999 12:00:30 GMT"}, None),
+    ({b"retry-after": b"Sat, 21 Nov 2026 12:00:30 -" + b"9" * 30}, None),
+    ({b"retry-after-ms": b"250"}, 0.25),
+    ({b"retry-after-ms": b"250", b"retry-after": b"9"}, 0.25),
+    ({b"retry-after-ms": b"nan", b"retry-after": b"9"}, 9.0),
+    ({b"retry-after-ms": b"soon"}, None),
+]
+
+
+@pytest.mark.parametrize(("headers", "wait_s"), WAITS)
+def test_read_retry_after_of_the_table(headers: dict[bytes, bytes], wait_s: float | None) -> None:
+    """Seconds, a date or milliseconds; nonsense is no wait, and no wait is over the bound.
+
+    Regression: a time zone of thirty digits raised `OverflowError`; `-inf` was a wait of 0.
+    """
+    assert read_retry_after(headers, NOW) == wait_s
+
+
+@given(st.binary(max_size=40) | st.text("0123456789 :+-,GMTNovSat", max_size=40).map(str.encode))
+def test_read_retry_after_anything_is_a_bounded_wait_or_none(value: bytes) -> None:
+    """A provider's header raises nothing."""
+    for name in (b"retry-after", b"retry-after-ms"):
+        wait_s = read_retry_after({name: value}, NOW)
+        assert wait_s is None or 0 <= wait_s <= MAX_RETRY_AFTER_S
+
+
+_words = st.sampled_from(
+    ["error", "message", "code", "type", "detail", "param", "status", "metadata", "object", "x"]
+)
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_words, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.integers(200, 999), _values.map(json.dumps).map(str.encode) | st.binary(max_size=40))
+def test_read_error_any_body_gives_an_error_of_ours(status: int, body: bytes) -> None:
+    """Whatever a provider sends with whatever status, what comes out is one of our errors."""
+    error = _error(status, body)
+    assert isinstance(error, UpstreamError)
+    assert isinstance(error, GatewayError)
+    assert error.message
+    assert 400 <= error.status < 1000
+    assert isinstance(is_error(body), bool)
