@@ -64,7 +64,7 @@ class MessageReader(Generic[M]):
                 messages.append(
                     self._decoder.decode(memoryview(buffer)[start + _LENGTH.size : end])
                 )
-            except msgspec.MsgspecError as exc:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
                 raise FramingError(str(exc)) from exc
             start = end
         if start:

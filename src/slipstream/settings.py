@@ -19,6 +19,7 @@ class About:
         least: Smallest value accepted, inclusive.
         most: Largest value accepted, inclusive.
         choices: The only values accepted.
+        is_secret: The value is shown nowhere, not even when it is wrong.
     """
 
     help: str
@@ -26,6 +27,7 @@ class About:
     least: float | None = None
     most: float | None = None
     choices: tuple[str, ...] = ()
+    is_secret: bool = False
 
 
 def setting(
@@ -37,9 +39,10 @@ def setting(
     least: float | None = None,
     most: float | None = None,
     choices: tuple[str, ...] = (),
+    is_secret: bool = False,
 ) -> Any:
     """Declare a dataclass field that the configuration file can set."""
-    about = About(help, unit, least, most, choices)
+    about = About(help, unit, least, most, choices, is_secret)
     if factory is not MISSING:
         return field(default_factory=factory, metadata={_KEY: about})
     if default is MISSING:

@@ -1,1 +1,1 @@
-"""The commands."""
+"""The commands: one module each, found through the table in `main` and imported when asked for."""

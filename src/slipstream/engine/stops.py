@@ -1,0 +1,52 @@
+"""Finds stop strings in a growing text, also where they lie across its pieces.
+
+Text is held back only as long as it may still become a stop string, so that no part of one is
+ever shown.
+"""
+
+from typing import NamedTuple
+
+
+class Scanned(NamedTuple):
+    """Text that may be shown now, and whether a stop string was found behind it."""
+
+    text: str
+    is_stopped: bool
+
+
+class StopScanner:
+    """The stop strings of one request and the text that may be the beginning of one."""
+
+    __slots__ = ("_held", "_stops")
+
+    def __init__(self, stops: tuple[str, ...]) -> None:
+        assert all(stops), "an empty stop string would stop everything"
+        self._stops = stops
+        self._held = ""
+
+    def feed(self, text: str) -> Scanned:
+        """Add text; after a stop was found the scanner is of no further use."""
+        if not self._stops:
+            return Scanned(text, False)
+        text = self._held + text
+        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        if found:
+            self._held = ""
+            return Scanned(text[: min(found)], True)
+        num_held = max(_num_begun(text, stop) for stop in self._stops)
+        cut = len(text) - num_held
+        self._held = text[cut:]
+        return Scanned(text[:cut], False)
+
+    def flush(self) -> str:
+        """Return what is held back: the answer ended and it became no stop string."""
+        text, self._held = self._held, ""
+        return text
+
+
+def _num_begun(text: str, stop: str) -> int:
+    """Return the length of the longest end of `text` that a stop string begins with."""
+    for length in range(min(len(text), len(stop) - 1), 0, -1):
+        if text.endswith(stop[:length]):
+            return length
+    return 0

@@ -1,0 +1,282 @@
+"""Tests of slipstream.engine.engine, driven turn by turn over a runner that computes nothing."""
+
+import itertools
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slipstream.engine.blocks import BLOCK_TOKENS, BlockPool
+from slipstream.engine.engine import Engine
+from slipstream.engine.protocol import Delta, Failed, Finished, FromChild, Started, Stats
+from slipstream.engine.request import Request, Vocabulary
+from slipstream.engine.sampler import Sampling
+from slipstream.engine.scheduler import Limits, Scheduler
+from slipstream.engine.sequence import Sequence
+from slipstream.engine.stops import StopScanner
+from tests.engine.scripted_runner import VOCABULARY, ScriptedRunner, next_token
+
+END = 5
+TEXT = Vocabulary(
+    [bytes([33 + token]) for token in range(VOCABULARY)], frozenset({END}), frozenset({END})
+)
+LIMITS = Limits(max_running=4, max_queued=8, max_batch_tokens=48, mixed_prompt_tokens=16)
+
+
+@dataclass
+class Bench:
+    """An engine over a small pool, and everything that it said, by reply."""
+
+    num_blocks: int = 8
+    limits: Limits = LIMITS
+    said: dict[object, list[FromChild]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.pool = BlockPool(self.num_blocks)
+        self.scheduler = Scheduler(self.pool, self.limits)
+        self.runner = ScriptedRunner(self.num_blocks)
+        ticks = itertools.count()
+        self.engine = Engine(
+            self.runner,
+            self.scheduler,
+            self.pool,
+            emit=self.take,
+            clock=lambda: float(next(ticks)),
+        )
+
+    def take(self, pairs: list[tuple[object, FromChild]]) -> None:
+        """Keep what the engine says."""
+        for reply, message in pairs:
+            self.said.setdefault(reply, []).append(message)
+
+    def submit(
+        self, key: Hashable, prompt: list[int], *, max_tokens: int = 10, stop: tuple[str, ...] = ()
+    ) -> None:
+        """Hand in a request; its key is its reply, too."""
+        most = self.num_blocks * BLOCK_TOKENS
+        self.engine.submit(
+            Request(
+                key=key,
+                reply=key,
+                request_id=1,
+                sequence=Sequence(list(prompt), min(len(prompt) + max_tokens, most)),
+                sampling=Sampling(0.0, 1.0, 0),
+                stops=StopScanner(stop),
+                vocabulary=TEXT,
+                arrived_s=0.0,
+            )
+        )
+
+    def turns(self, most: int = 10_000) -> None:
+        """Work until there is nothing left to do."""
+        self.engine.turn()
+        for _ in range(most):
+            if self.scheduler.is_idle:
+                return
+            self.engine.turn()
+            self.scheduler.check_integrity()
+        raise AssertionError("the engine does not come to an end")
+
+    def answer(self, key: object) -> tuple[str, Finished]:
+        """Return the text and the end of an answer, checking the order of its messages."""
+        first, *deltas, last = self.said[key]
+        assert isinstance(first, Started)
+        assert isinstance(last, Finished)
+        texts = [delta.text for delta in deltas if isinstance(delta, Delta)]
+        assert len(texts) == len(deltas)
+        return "".join(texts), last
+
+
+def expected(prompt: list[int], max_tokens: int, most: int = 10_000) -> tuple[str, str]:
+    """Return the text and the finish reason, computed without any engine."""
+    tokens, text = list(prompt), ""
+    for _ in range(max_tokens):
+        token = next_token(tokens)
+        tokens.append(token)
+        if token == END:
+            return text, "stop"
+        text += chr(33 + token)
+        if len(tokens) >= most:
+            break
+    return text, "length"
+
+
+def test_request_alone_is_answered_in_full() -> None:
+    """Text, reason and counts of one request."""
+    bench = Bench()
+    bench.submit("a", [1, 2, 3], max_tokens=6)
+    bench.turns()
+
+    text, end = bench.answer("a")
+    assert (text, end.reason) == expected([1, 2, 3], 6)
+    assert (end.prompt_tokens, end.completion_tokens, end.cached_tokens) == (3, 6, 0)
+    assert bench.pool.num_free == bench.num_blocks
+
+
+def test_request_ends_at_the_end_token() -> None:
+    """The end token is counted and not shown."""
+    bench = Bench()
+    prompt = next([p] for p in range(1000) if expected([p], 40)[1] == "stop")
+    bench.submit("a", prompt, max_tokens=40)
+    bench.turns()
+
+    text, end = bench.answer("a")
+    assert (text, end.reason) == expected(prompt, 40)
+    assert end.completion_tokens == len(text) + 1
+
+
+def test_request_stop_string_across_tokens_cuts_the_answer() -> None:
+    """A stop string of several tokens ends the answer in front of it."""
+    whole, _ = expected([1, 2, 3], 12)
+    bench = Bench()
+    bench.submit("a", [1, 2, 3], max_tokens=12, stop=(whole[4:7],))
+    bench.turns()
+
+    text, end = bench.answer("a")
+    assert (text, end.reason, end.completion_tokens) == (whole[:4], "stop", 7)
+
+
+def test_request_stop_string_that_stays_unfinished_is_shown() -> None:
+    """What was held back for a stop string that never came is shown at the end."""
+    whole, _ = expected([1, 2, 3], 6)
+    bench = Bench()
+    bench.submit("a", [1, 2, 3], max_tokens=6, stop=(whole[4:6] + "never",))
+    bench.turns()
+
+    assert bench.answer("a")[0] == whole
+
+
+def test_request_that_fills_the_pool_ends_with_length() -> None:
+    """An answer that has all blocks to itself ends when they are full."""
+    bench = Bench(num_blocks=2)
+    prompt = next([p] for p in range(1000) if expected([p], 63)[1] == "length")
+    bench.submit("a", prompt, max_tokens=500)
+    bench.turns()
+
+    text, end = bench.answer("a")
+    assert (text, end.reason) == expected(prompt, 500, most=2 * BLOCK_TOKENS)
+    assert end.prompt_tokens + end.completion_tokens == 2 * BLOCK_TOKENS
+
+
+def test_queue_full_refuses_the_next() -> None:
+    """Over the bound a request fails at once, and says when to come back."""
+    bench = Bench()
+    for key in range(LIMITS.max_queued + 1):
+        bench.submit(key, [1])
+    bench.turns()
+
+    (refusal,) = bench.said[LIMITS.max_queued]
+    assert isinstance(refusal, Failed)
+    assert (refusal.code, refusal.retry_after_s) == ("overloaded", 1.0)
+    for key in range(LIMITS.max_queued):
+        bench.answer(key)
+
+
+def test_cancel_running_and_waiting_frees_at_once() -> None:
+    """A cancelled request says nothing more and holds nothing more."""
+    bench = Bench()
+    for key in range(6):
+        bench.submit(key, [key], max_tokens=200)
+    bench.engine.turn()
+    bench.engine.cancel(0)
+    bench.engine.cancel(5)
+    bench.engine.cancel("unknown")
+    num_said = len(bench.said[0])
+    bench.turns()
+
+    assert len(bench.said[0]) == num_said
+    assert 5 not in bench.said
+    for key in range(1, 5):
+        bench.answer(key)
+    assert bench.pool.num_free == bench.num_blocks
+
+
+def test_cancel_all_drops_one_reply() -> None:
+    """A gateway that went away leaves nothing behind, and takes nothing from the others."""
+    bench = Bench()
+    bench.submit("gone", [1], max_tokens=100)
+    bench.submit("stays", [2])
+    bench.engine.turn()
+    bench.engine.cancel_all("gone")
+    bench.turns()
+
+    assert not any(isinstance(message, Finished) for message in bench.said["gone"])
+    bench.answer("stays")
+
+
+def test_probe_tells_counts() -> None:
+    """The sums are of prompt tokens read, answer tokens written and steps."""
+    bench = Bench()
+    bench.submit("a", [1, 2, 3], max_tokens=4)
+    bench.turns()
+    bench.engine.probe("p", 9)
+    bench.engine.close()
+    bench.engine.run()
+
+    (stats,) = bench.said["p"]
+    assert isinstance(stats, Stats)
+    assert (stats.request_id, stats.prompt_tokens, stats.num_steps) == (9, 3, 4)
+    assert (stats.completion_tokens, stats.num_free_blocks, stats.num_running) == (4, 8, 0)
+
+
+@pytest.mark.parametrize("budget", [16, 17, 31, 48, 200])
+def test_pieces_of_a_prompt_do_not_change_the_answer(budget: int) -> None:
+    """However a prompt is cut, the same tokens are computed, each once."""
+    limits = Limits(max_running=4, max_queued=8, max_batch_tokens=budget, mixed_prompt_tokens=16)
+    bench = Bench(limits=limits)
+    prompt = [number % VOCABULARY for number in range(101)]
+    bench.submit("a", prompt, max_tokens=5)
+    bench.turns()
+
+    assert bench.answer("a")[0] == expected(prompt, 5)[0]
+    computed = [(c.start, c.end) for step in bench.runner.steps for c in step.chunks]
+    assert [start for start, _ in computed] == [0, *[end for _, end in computed[:-1]]]
+
+
+ACTIONS = st.one_of(
+    st.tuples(st.just("submit"), st.integers(1, 150), st.integers(1, 120)),
+    st.tuples(st.just("cancel"), st.integers(0, 40), st.just(0)),
+    st.tuples(st.just("turn"), st.integers(1, 30), st.just(0)),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(5, 9), st.lists(ACTIONS, max_size=40))
+def test_random_operations_every_request_ends_right(
+    num_blocks: int, actions: list[tuple[str, int, int]]
+) -> None:
+    """No leak, no double use, no starvation: each request is answered as if it were alone.
+
+    The pool is too small for what runs, so that requests are preempted and computed again.
+    """
+    bench = Bench(num_blocks=num_blocks)
+    most = num_blocks * BLOCK_TOKENS
+    asked: dict[int, tuple[list[int], int]] = {}
+    cancelled: set[int] = set()
+    for action, number, max_tokens in actions:
+        if action == "submit":
+            key = len(asked)
+            prompt = [(key + i) % VOCABULARY for i in range(number)]
+            asked[key] = (prompt, max_tokens)
+            bench.submit(key, prompt, max_tokens=max_tokens)
+        elif action == "cancel":
+            cancelled.add(number)
+            bench.engine.cancel(number)
+        else:
+            for _ in range(number):
+                bench.engine.probe("p", 0)  # so that an idle engine does not wait for us
+                bench.engine.turn()
+                bench.scheduler.check_integrity()
+    bench.engine.probe("p", 0)
+    bench.turns()
+
+    assert bench.pool.num_free == num_blocks
+    for key, (prompt, max_tokens) in asked.items():
+        said = bench.said.get(key, [])
+        if said and isinstance(said[-1], Finished):
+            text, end = bench.answer(key)
+            assert (text, end.reason) == expected(prompt, max_tokens, most)
+        else:
+            assert key in cancelled or (said and isinstance(said[-1], Failed))

@@ -1,0 +1,71 @@
+"""The documentation says what the code says."""
+
+import re
+
+from scripts import config_page
+from slipstream.config import declared_settings
+from slipstream.settings import about
+from tests.structure.tree import PACKAGE, ROOT, assert_none
+
+
+def test_config_page_is_fresh() -> None:
+    """docs/config.md is what the declarations make it: run `make docs`."""
+    assert config_page.PAGE.read_text() == config_page.render()
+
+
+def test_settings_are_all_documented() -> None:
+    """Every field of a settings record is declared with a line of help, and is on the page."""
+    page = config_page.render()
+    for table, key, field, _ in declared_settings():
+        said = about(field.metadata)
+        assert said is not None, f"{table}.{key}"
+        assert said.help.strip(), f"{table}.{key}"
+        assert f"`{key}`" in page.split(f"## `[{table}]`")[1].split("\n## ")[0]
+
+
+def _folders_said(text: str) -> set[str]:
+    """Return the folders that a structure page has a row for."""
+    return set(re.findall(r"^\| `([a-z_]+)/`", text, re.MULTILINE))
+
+
+def test_structure_page_has_a_sentence_for_every_folder() -> None:
+    """docs/structure.md names the folders that there are, and no other."""
+    have = {p.name for p in PACKAGE.iterdir() if p.is_dir() and any(p.glob("*.py"))}
+    assert _folders_said((ROOT / "docs/structure.md").read_text()) == have
+
+
+def test_structure_page_tells_one_request_in_ten_steps() -> None:
+    """The path of a request is told in ten numbered steps."""
+    text = (ROOT / "docs/structure.md").read_text()
+    steps = re.findall(r"^(\d+)\. ", text, re.MULTILINE)
+    assert [int(step) for step in steps][:10] == list(range(1, 11))
+
+
+def _dead_links(text: str, folder: str) -> list[str]:
+    """Return relative links of a page that lead to no file."""
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    return [link for link in links if not (ROOT / folder / link).exists()]
+
+
+def test_pages_link_to_files_that_exist() -> None:
+    """A link from one page to another leads somewhere."""
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+    assert_none(
+        f"{page.name}: {link}"
+        for page in pages
+        for link in _dead_links(page.read_text(), str(page.parent.relative_to(ROOT)))
+    )
+
+
+# ---- the rules can fail -------------------------------------------------------------------------
+
+
+def test_folders_said_reads_rows_of_a_table() -> None:
+    """Only rows that begin with a folder's name count."""
+    assert _folders_said("| `wire/` | bytes |\n| `app.py` | x |\n`server/` is") == {"wire"}
+
+
+def test_dead_links_reports_a_missing_file() -> None:
+    """A link to nothing is seen; addresses and places inside a page are not looked at."""
+    text = "[a](README.md) [b](gone.md#x) [c](http://127.0.0.1/) [d](#here)"
+    assert _dead_links(text, ".") == ["gone.md"]
