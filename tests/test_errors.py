@@ -31,7 +31,10 @@ def _tree(cls: type[GatewayError]) -> Iterator[type[GatewayError]]:
         yield from _tree(child)
 
 
-@pytest.mark.parametrize("cls", sorted(_tree(GatewayError), key=str))
+OURS = [cls for cls in _tree(GatewayError) if cls.__module__ == errors.__name__]
+
+
+@pytest.mark.parametrize("cls", OURS)
 def test_error_class_is_in_the_drawn_tree_with_its_data(cls: type[GatewayError]) -> None:
     """Every class stands in the module's docstring, and its data is usable as it is."""
     assert errors.__doc__ is not None

@@ -14,6 +14,7 @@ import gc
 import logging
 import os
 import secrets
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
@@ -105,6 +106,7 @@ async def running(config: Config) -> AsyncIterator[Running]:
         gateway = await _build(config, keys, stack)
         await stack.enter_async_context(serving(gateway, sock, shutdown_s=config.server.shutdown_s))
         _spare_the_collector()
+        _spare_the_register()
         yield Running(url_of(sock), first_key)
 
 
@@ -265,6 +267,16 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+def _spare_the_register() -> None:
+    """Keep the event loop from registering every asynchronous generator, three for each request.
+
+    The register serves one purpose: to close generators that nobody closed when the loop ends. Ours
+    are closed by whoever iterates them. What a generator that is dropped needs stays in place.
+    """
+    _, finalizer = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(firstiter=None, finalizer=finalizer)
 
 
 def _now() -> datetime:

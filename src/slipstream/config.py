@@ -198,13 +198,12 @@ def _endpoint(
     name: str, provider: ProviderSettings, environ: Mapping[str, str], problems: Problems
 ) -> Endpoint | None:
     row = BY_NAME.get(name)
-    base_url = provider.base_url or (row.base_url if row else None)
+    base_url = row.base_url if row and provider.base_url is None else provider.base_url
     key = f"providers.{name}"
-    if row is None and (provider.base_url is None or provider.dialect is None):
+    if base_url is None or (row is None and provider.dialect is None):
         known = nearest(name, BY_NAME)
         problems.add(key, f"not a built-in name{known}; others need 'dialect' and 'base_url'")
         return None
-    assert base_url is not None, "a row has one, and others were asked for it"
     try:
         parse_base_url(base_url)
     except ConfigError as exc:

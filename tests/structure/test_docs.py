@@ -1,9 +1,10 @@
 """The documentation says what the code says."""
 
 import re
+from pathlib import Path
 
 from scripts import config_page
-from slipstream.config import declared_settings
+from slipstream.config import declared_settings, load
 from slipstream.settings import about
 from tests.structure.tree import PACKAGE, ROOT, assert_none
 
@@ -21,6 +22,16 @@ def test_settings_are_all_documented() -> None:
         assert said is not None, f"{table}.{key}"
         assert said.help.strip(), f"{table}.{key}"
         assert f"`{key}`" in page.split(f"## `[{table}]`")[1].split("\n## ")[0]
+
+
+def test_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
+    """What the README shows can be copied and used."""
+    (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    path = tmp_path / "slipstream.toml"
+    path.write_text(example)
+    config = load(path, {"SLIPSTREAM_HOME": str(tmp_path), "CEREBRAS_API_KEY": "any"})
+    assert set(config.endpoints) == {"cerebras", "lab"}
+    assert list(config.routes) == ["fast"]
 
 
 def _folders_said(text: str) -> set[str]:

@@ -20,6 +20,12 @@ UNDOCUMENTED = {
     "catalog/genai/types.py": "names and meanings are those of genai-prices' own data file",
 }
 
+# Modules whose docstring has more than six lines of prose: path -> why.
+LONG_DOCSTRINGS = {
+    "engine/child.py": "its ends and exit statuses are its interface, and stand nowhere else",
+    "engine/runner.py": "why a second token stands beside a single one is a theory of its own",
+}
+
 # Where a broad `except` may stand: path -> why nothing narrower does.
 BROAD_EXCEPTS = {
     "server/gateway.py": "the outermost layer: a defect of ours becomes a logged 500",
@@ -76,7 +82,9 @@ def test_names_say_what_things_are() -> None:
 
 def test_modules_open_with_a_short_docstring() -> None:
     """One to six lines say what a module is for; a theory of operation may be longer."""
-    assert_none(problem for m in _code() if (problem := shapes.docstring_problem(m)))
+    found = {m.path: problem for m in _code() if (problem := shapes.docstring_problem(m))}
+    assert_none(problem for path, problem in found.items() if path not in LONG_DOCSTRINGS)
+    assert set(LONG_DOCSTRINGS) <= set(found), "an exception that is not needed any more"
 
 
 def test_public_names_have_docstrings() -> None:

@@ -72,7 +72,9 @@ async def test_reasoning_is_counted_and_shown_only_when_asked(upstream: Scripted
     message = shown["choices"][0]["message"]
     assert message["reasoning"] == message["reasoning_content"] == "hmm hmm"
     limited = await talk(upstream, chat(max_tokens=3), mock="reasoning=9")
-    assert limited.document["usage"]["completion_tokens"] == 3
+    usage = limited.document["usage"]
+    assert usage["completion_tokens"] == 3
+    assert usage["completion_tokens_details"]["reasoning_tokens"] == 3
     assert limited.document["choices"][0]["finish_reason"] == "length"
 
 
@@ -300,7 +302,7 @@ async def test_cut_with_a_gap_closes_without_waiting_for_it(upstream: ScriptedUp
     """The connection closes with the byte, not with the next event."""
     head = len((await streamed(upstream)).head) + 4
     wire = await streamed(upstream, f"gap=600,cut={head}")
-    assert len(wire.data) == head
+    assert (len(wire.data), wire.end) == (head, "eof")
 
 
 @pytest.mark.parametrize(("mock", "count"), [("reset", 0), ("cut=30,reset", 30)])

@@ -120,6 +120,8 @@ async def test_client_that_goes_away_is_noticed_at_once(
     upstream: ScriptedUpstream, document: dict[str, object], mock: str, ending: str
 ) -> None:
     """Before and between bytes: the row says when, and nothing plays on."""
+    failures: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
     reader, writer = await connect(upstream.origin)
     writer.write(request_bytes(document, mock=mock))
     await upstream.wait_for(lambda u: u.stats.active_requests == 1)
@@ -134,6 +136,7 @@ async def test_client_that_goes_away_is_noticed_at_once(
     sent = row.bytes_sent
     await asyncio.sleep(0.05)
     assert row.bytes_sent == sent
+    assert failures == [], "a player that plays on writes for a request that is gone"
 
 
 async def test_client_that_goes_away_with_requests_waiting_leaves_nothing(

@@ -133,7 +133,8 @@ def _show_access(url: str, lent: Lent, console: Console) -> None:
 
 def curl_line(url: str, token: str) -> str:
     """Return a command that asks the gateway, for any shell."""
-    body = {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": "Hello!"}]}
+    messages = [{"role": "user", "content": "Name three planets."}]
+    body = {"model": DEFAULT_MODEL, "temperature": 0, "messages": messages}
     words = [
         *("curl", f"{url}/v1/chat/completions"),
         *("-H", f"Authorization: Bearer {token}"),

@@ -76,6 +76,8 @@ class Exchange:
                 raise
             if self._task is not None:
                 self._task.uncancel()
+        finally:
+            del self._scope[ON_GONE]  # a cycle: the collector would have to find every request
 
     async def _read_call(self, find_key: FindKey | None, max_body_bytes: int) -> Call:
         headers = self._scope["headers"]

@@ -6,6 +6,7 @@ here or an argument that the provider's row fills. Money is not known here.
 Source: the providers' SDK types and live notes, collected 2026-11-21.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -118,8 +119,11 @@ def _total_output(said: _Reported, reasoning: int, *, is_reasoning_outside: bool
     return outside if is_reasoning_outside or said.total_tokens == prompt + outside else completion
 
 
-def _fit(total: int, *parts: int) -> tuple[list[int], int, bool]:
+def _fit(total: int, *parts: int) -> tuple[Sequence[int], int, bool]:
     """Cut parts so that they fit into the total; return them, the rest, and if any was cut."""
+    rest = total - sum(parts)
+    if rest >= 0 and min(parts) >= 0:
+        return parts, rest, False
     left, fitted, is_cut = max(total, 0), [], total < 0
     for part in parts:
         taken = min(max(part, 0), left)
