@@ -42,12 +42,12 @@ def setting(
     is_secret: bool = False,
 ) -> Any:
     """Declare a dataclass field that the configuration file can set."""
-    about = About(help, unit, least, most, choices, is_secret)
+    metadata = {_KEY: About(help, unit, least, most, choices, is_secret)}
     if factory is not MISSING:
-        return field(default_factory=factory, metadata={_KEY: about})
+        return field(default_factory=factory, metadata=metadata, repr=not is_secret)
     if default is MISSING:
-        return field(metadata={_KEY: about})
-    return field(default=default, metadata={_KEY: about})
+        return field(metadata=metadata, repr=not is_secret)
+    return field(default=default, metadata=metadata, repr=not is_secret)
 
 
 def about(metadata: Any) -> About | None:

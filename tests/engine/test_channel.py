@@ -88,17 +88,17 @@ async def test_send_slow_reader_gets_all_text_in_fewer_messages(tmp_path: Path) 
     async with connected(tmp_path) as peer:
         piece = "x" * 1_000
         peer.channels[0].send([START])
-        for _ in range(5_000):
+        for _ in range(1_000):
             peer.channels[0].send([Delta(1, piece, 1), Delta(2, "y", 1)])
         peer.channels[0].send([FINISH])
         messages = await peer.read_until(FINISH)
 
     deltas = [message for message in messages if isinstance(message, Delta)]
     first = [delta for delta in deltas if delta.request_id == 1]
-    assert "".join(delta.text for delta in first) == piece * 5_000
-    assert sum(delta.num_tokens for delta in first) == 5_000
-    assert sum(delta.num_tokens for delta in deltas if delta.request_id == 2) == 5_000
-    assert len(first) < 3_000
+    assert "".join(delta.text for delta in first) == piece * 1_000
+    assert sum(delta.num_tokens for delta in first) == 1_000
+    assert sum(delta.num_tokens for delta in deltas if delta.request_id == 2) == 1_000
+    assert len(first) < 800
     assert messages[0] == START
     assert messages[-1] == FINISH
 

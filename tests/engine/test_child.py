@@ -97,9 +97,7 @@ async def test_child_answers_and_ends_cleanly(
         ready = await child.next()
         assert isinstance(ready, Ready)
         assert (ready.model, ready.context_tokens) == ("smollm2-135m", 8192)
-        child.send(
-            Generate(request_id=1, messages=(ChatMessage("user", SECRET),), max_tokens=3)
-        )
+        child.send(Generate(request_id=1, messages=(ChatMessage("user", SECRET),), max_tokens=3))
         while not isinstance(message := await child.next(), Finished):
             assert not isinstance(message, Failed)
         assert message.completion_tokens <= 3
@@ -135,9 +133,7 @@ async def test_child_connection_that_ends_frees_its_requests(
     async with running(prepared_smollm2, tmp_path) as child:
         assert isinstance(await child.next(), Ready)
         for request_id in range(4):
-            child.send(
-                Generate(request_id=request_id, messages=(ChatMessage("user", "Count."),))
-            )
+            child.send(Generate(request_id=request_id, messages=(ChatMessage("user", "Count."),)))
         await child.next()
         child.writer.close()
 
@@ -159,5 +155,5 @@ async def test_child_model_that_is_not_there_ends_for_good(tmp_path: Path) -> No
 
     assert process.returncode == EXIT_IS_FINAL
     assert said.decode().splitlines()[-1].startswith("ERROR ")
-    assert "model.json" in said.decode()
+    assert "slipstream pull" in said.decode()
     assert not (tmp_path / "own").exists()

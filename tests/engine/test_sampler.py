@@ -86,7 +86,7 @@ def test_choose_top_p_of_many_equal_tokens_keeps_their_share() -> None:
 
 
 def test_choose_top_p_long_tail_goes_beyond_the_short_sort() -> None:
-    """Where the likely tokens are not enough all are sorted: one of 1/3, 999 that share the rest."""
+    """Where the likely tokens are not enough all are sorted: one token, and a long tail."""
     row = np.log(np.array([[0.5, *[1 / 999 / 2.5] * 999]])).astype(np.float32)  # 0.5 and 0.4
     row[0, 1:] -= np.arange(999, dtype=np.float32) * 1e-6
 

@@ -33,7 +33,14 @@ def tokenizer(prepared_smollm2: Path, control: dict[str, int]) -> Tokenizer:
 
 @pytest.mark.parametrize(
     "text",
-    ["Hello", " two  spaces ", "tabs\tand\r\nlines\n\n", "héllo 日本語 😀 עברית", "a\0b", "1234567"],
+    [
+        "Hello",
+        " two  spaces ",
+        "tabs\tand\r\nlines\n\n",
+        "héllo 日本語 😀 עברית",
+        "a\0b",
+        "1234567",
+    ],
 )
 def test_encode_then_detokenise_gives_the_text(
     tokenizer: Tokenizer, table: TokenTable, text: str

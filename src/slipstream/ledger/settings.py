@@ -12,4 +12,5 @@ class LedgerSettings:
     database: str = setting(
         "URL of the database; empty for the file `slipstream.db` in the home folder.",
         default="",
+        is_secret=True,  # it may hold a password
     )
