@@ -1,5 +1,6 @@
 """What remains of a request when it is over: its line in the log, its count in the metrics."""
 
+from functools import lru_cache
 from time import gmtime, strftime, time
 
 import msgspec
@@ -42,37 +43,48 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return "client_gone" if self.is_gone else "ok"
 
     def line(self) -> str:
-        """Return the canonical log line: `key=value` pairs, never a body or a key's text."""
-        pairs = [
-            strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(time())),
-            f"call={self.call_id}",
-            f"status={self.status}",
-            f"outcome={self.outcome}",
-            f"total_ms={self.total_s * 1000:.1f}",
-        ]
-        if self.first_s is not None:
-            pairs.append(f"first_ms={self.first_s * 1000:.1f}")
-        if self.call is not None:
-            pairs += [
-                f"key={self.call.key_id}",
-                f"model={quote(self.call.model)}",
-                f"stream={int(self.call.is_stream)}",
-            ]
-        pairs.append(f"target={quote(self.target_name)}")
-        if (receipt := self.receipt) is not None:
-            pairs.append(f"attempts={receipt.num_attempts}")
-            if receipt.usage is not None:
-                pairs.append(f"in={receipt.usage.total_input_tokens}")
-                pairs.append(f"out={receipt.usage.total_output_tokens}")
-            if receipt.cost_usd_pico is not None:
-                pairs.append(f"cost_usd={usd_text(receipt.cost_usd_pico)}")
-        elif isinstance(self.error, Exhausted):
-            pairs.append(f"attempts={len(self.error.attempts)}")
-        return " ".join(pairs)
+        """Return the canonical log line: `key=value` pairs, never a body or a key's text.
+
+        Every pair is always there, `-` where there is nothing to say, so that a column stays a
+        column.
+        """
+        call, receipt = self.call, self.receipt
+        usage = receipt.usage if receipt is not None else None
+        cost = receipt.cost_usd_pico if receipt is not None else None
+        first_ms = "-" if self.first_s is None else f"{self.first_s * 1000:.1f}"
+        who = (
+            "key=- model=- stream=-"
+            if call is None
+            else f"key={call.key_id} model={quote(call.model)} stream={call.is_stream:d}"
+        )
+        counts = (
+            "in=- out=-"
+            if usage is None
+            else f"in={usage.total_input_tokens} out={usage.total_output_tokens}"
+        )
+        return (
+            f"{_stamp(int(time()))} call={self.call_id} {who} target={quote(self.target_name)} "
+            f"attempts={self.num_attempts} status={self.status} outcome={self.outcome} {counts} "
+            f"cost_usd={'-' if cost is None else usd_text(cost)} first_ms={first_ms} "
+            f"total_ms={self.total_s * 1000:.1f}"
+        )
+
+    @property
+    def num_attempts(self) -> int:
+        """How many targets were tried."""
+        if self.receipt is not None:
+            return self.receipt.num_attempts
+        return len(self.error.attempts) if isinstance(self.error, Exhausted) else 0
 
 
+@lru_cache(maxsize=4)
+def _stamp(wall_s: int) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(wall_s))
+
+
+@lru_cache(maxsize=1024)
 def quote(text: str) -> str:
     """Return a client's word so that it stays one word of one line."""
     if text.isascii() and text.isprintable() and " " not in text and '"' not in text:
         return text[:200]
-    return msgspec.json.encode(text[:200]).decode()
+    return msgspec.json.encode(text[:200]).decode().replace(" ", "\\u0020")

@@ -7,7 +7,7 @@ What we answer ourselves is built in chat_request.py and chat_answer.py.
 Source: platform documentation and openai-python 3.52.0's types, 2026-11-21.
 """
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -158,6 +158,19 @@ class _Chunk(msgspec.Struct):
     error: msgspec.Raw = _NOTHING
 
 
+class _LateChoice(msgspec.Struct):
+    index: Annotated[int, msgspec.Meta(ge=0, lt=MAX_CHOICES)] | None = None
+    finish_reason: str | None = None
+
+
+class _LateChunk(msgspec.Struct):
+    """A chunk after the first with content: what it says no longer matters, only if it ends."""
+
+    choices: list[_LateChoice] | None = None
+    usage: Any = None
+    error: Any = None
+
+
 class _AnswerChoice(msgspec.Struct):
     finish_reason: str | None = None
 
@@ -169,6 +182,7 @@ class _Answer(msgspec.Struct):
 
 
 _chunk_decoder = msgspec.json.Decoder(_Chunk)
+_late_decoder = msgspec.json.Decoder(_LateChunk)
 _answer_decoder = msgspec.json.Decoder(_Answer)
 
 
@@ -210,13 +224,21 @@ class AnswerStream:
     every choice has said why it finished.
     """
 
-    __slots__ = ("_finish_reason", "_finished", "_is_reasoning_outside", "_seen", "_wants_usage")
+    __slots__ = (
+        "_finish_reason",
+        "_finished",
+        "_has_content",
+        "_is_reasoning_outside",
+        "_seen",
+        "_wants_usage",
+    )
 
     def __init__(self, *, wants_usage: bool, is_reasoning_outside: bool = False) -> None:
         self._wants_usage = wants_usage
         self._is_reasoning_outside = is_reasoning_outside
         self._finish_reason: str | None = None
         self._seen = self._finished = 0  # one bit for each choice, by its index
+        self._has_content = False
 
     def read(self, event: bytes) -> Frame:
         """Say what one event means; the frame carries its bytes unchanged.
@@ -230,6 +252,8 @@ class AnswerStream:
             return Frame(event, Meaning.SILENT)
         if data.startswith(b"[DONE]"):
             return Frame(event, Meaning.END, None, self._finish_reason)
+        if self._has_content and self._is_ordinary(data):
+            return Frame(event, Meaning.CONTENT)
         try:
             said = _chunk_decoder.decode(data)
         except UNREADABLE as exc:
@@ -246,6 +270,21 @@ class AnswerStream:
             return None
         return Frame(DONE, Meaning.END, None, self._finish_reason)
 
+    def _is_ordinary(self, data: bytes) -> bool:
+        """Tell cheaply a chunk that adds to one choice and does nothing else."""
+        try:
+            said = _late_decoder.decode(data)
+        except UNREADABLE:
+            return False
+        choices = said.choices
+        if said.usage is not None or said.error is not None or not choices or len(choices) > 1:
+            return False
+        [choice] = choices
+        if choice.finish_reason:
+            return False
+        self._seen |= 1 << (choice.index or 0)
+        return True
+
     def _meaning(self, said: _Chunk) -> Meaning:
         if not said.choices:
             is_usage = said.choices is not None and bytes(said.usage) not in _EMPTY
@@ -260,4 +299,5 @@ class AnswerStream:
                 meaning = Meaning.CONTENT
             elif choice.delta is not None and choice.delta.has_content():
                 meaning = Meaning.CONTENT
+        self._has_content = self._has_content or meaning is Meaning.CONTENT
         return meaning

@@ -41,6 +41,10 @@ class EventSplitter:
             EventTooLarge: An event is over the bound, whole or not; the splitter is then useless.
         """
         rest = self._rest
+        if (
+            not rest and len(data) <= MAX_EVENT_BYTES and _is_one_line(data)
+        ):  # what most reads of a live stream bring
+            return [data]
         events: list[bytes] = []
         if rest:
             seen = max(len(rest) - _MAX_HALF_BLANK_BYTES, 0)
@@ -60,6 +64,12 @@ class EventSplitter:
         rest = bytes(self._rest)
         self._rest.clear()
         return rest
+
+
+def _is_one_line(data: bytes) -> bool:
+    """Tell whether bytes are one event of one line that ends in LF LF."""
+    # Searches for one byte: they are several times as fast as for two, and as `in`.
+    return data.find(b"\n") == len(data) - 2 and data.endswith(b"\n") and data.find(b"\r") < 0
 
 
 def _split(buffer: bytes | bytearray, seen: int, events: list[bytes]) -> int:
@@ -102,8 +112,7 @@ def _too_large() -> EventTooLarge:
 
 def event_data(event: bytes) -> bytes | None:
     """Return the joined `data` fields of one event; None if it has none (a comment, a ping)."""
-    is_plain = event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2
-    if is_plain and b"\r" not in event:
+    if event.startswith(b"data: ") and _is_one_line(event):
         return event[6:-2]
     lines = [
         line[5:].removeprefix(b" ")
