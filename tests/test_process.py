@@ -1,6 +1,7 @@
 """Tests of slipstream.process, with real processes."""
 
 import asyncio
+import itertools
 import logging
 import os
 import random
@@ -108,7 +109,7 @@ async def test_child_that_ends_at_once_is_tried_ever_more_slowly() -> None:
     async with running(child):
         await until(lambda: len(starts) == 6)
 
-    waits = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    waits = [later - earlier for earlier, later in itertools.pairwise(starts)]
     for wait, least in zip(waits, [0.02, 0.04, 0.08, 0.08, 0.08], strict=True):
         assert wait >= least
 

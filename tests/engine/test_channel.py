@@ -77,7 +77,7 @@ async def connected(folder: Path) -> AsyncIterator[Peer]:
 async def test_send_reader_that_keeps_up_gets_each_message(tmp_path: Path) -> None:
     """Nothing is gathered while the socket takes all."""
     async with connected(tmp_path) as peer:
-        sent = [START, Delta(1, "a", 1), Delta(1, "b", 1), FINISH]
+        sent: list[FromChild] = [START, Delta(1, "a", 1), Delta(1, "b", 1), FINISH]
         peer.channels[0].send(sent)
 
         assert await peer.read_until(FINISH) == sent

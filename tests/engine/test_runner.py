@@ -35,7 +35,8 @@ def read(runner: PagedRunner, sequence: Sequence, cuts: list[int]) -> Logits:
     ends = [*cuts, len(sequence.token_ids)]
     for start, end in itertools.pairwise([0, *ends]):
         logits = runner.run(Step((Chunk(sequence, start, end, 1),)))
-    return logits[0].copy()
+    last: Logits = logits[0].copy()
+    return last
 
 
 def last_tokens(runner: PagedRunner, sequences: list[Sequence]) -> Logits:

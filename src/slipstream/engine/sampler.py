@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Rows = npt.NDArray[np.float32]  # (rows, vocabulary)
+Row = npt.NDArray[np.float32]  # (vocabulary,)
 
 _SPAN: Final = 256  # tokens summed together on the first of two levels
 _GREEDY_BELOW: Final = 1e-4  # temperatures at which float32 has one candidate left anyway
@@ -44,22 +45,22 @@ class Draw:
 def choose(logits: Rows, draws: Sequence[Draw]) -> list[int]:
     """Choose one token for each row; `logits` is left as it is."""
     assert len(logits) == len(draws), "one draw for each row"
-    tokens = np.argmax(logits, axis=1)  # (rows,)
-    warm = [row for row, draw in enumerate(draws) if draw.sampling.temperature >= _GREEDY_BELOW]
-    if warm:
-        tokens[warm] = _sample(logits[warm], [draws[row] for row in warm])
-    chosen: list[int] = tokens.tolist()
-    return chosen
-
-
-def _sample(logits: Rows, draws: Sequence[Draw]) -> npt.NDArray[np.int64]:
-    temperatures = np.array([draw.sampling.temperature for draw in draws], np.float32)[:, None]
-    weights = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperatures)
+    tokens: list[int] = np.argmax(logits, axis=1).tolist()
     for row, draw in enumerate(draws):
-        if draw.sampling.top_p < 1:
-            weights[row][weights[row] < _nucleus_floor(weights[row], draw.sampling.top_p)] = 0
-    points = np.array([_uniform(draw) for draw in draws])
-    return _at_points(weights, points)
+        # Row by row: the numbers of one row stay in the processor's cache, those of all do not.
+        if draw.sampling.temperature >= _GREEDY_BELOW:
+            tokens[row] = _sample(logits[row], tokens[row], draw)
+    return tokens
+
+
+def _sample(logits: Row, likeliest: int, draw: Draw) -> int:
+    weights = logits - logits[likeliest]  # (vocabulary,), at most 0
+    weights *= np.float32(1 / draw.sampling.temperature)
+    np.exp(weights, out=weights)
+    if draw.sampling.top_p >= 1:
+        return _at_point(weights, _uniform(draw))
+    token_ids = _nucleus(weights, draw.sampling.top_p)
+    return int(token_ids[_at_point(weights[token_ids], _uniform(draw))])
 
 
 def _uniform(draw: Draw) -> float:
@@ -68,39 +69,40 @@ def _uniform(draw: Draw) -> float:
     return float(np.random.Generator(np.random.Philox(key=key)).random())
 
 
-def _nucleus_floor(weights: npt.NDArray[np.float32], top_p: float) -> float:
-    """Return the weight of the last token inside the nucleus; tokens that tie with it are kept."""
-    wanted = top_p * float(weights.sum(dtype=np.float64))
+def _nucleus(weights: Row, top_p: float) -> npt.NDArray[np.intp]:
+    """Return the fewest likeliest tokens that reach top_p, and those that tie with the last.
+
+    In the order of their ids: a tie that falls the other way must not move all that follow.
+    """
+    wanted = top_p * float(weights.sum())
     for least in (_LIKELY, 0.0):
-        falling = np.sort(weights[weights >= least])[::-1]
+        token_ids = np.flatnonzero(weights >= least)
+        likely = weights[token_ids]
+        falling = np.sort(likely)[::-1]
         sums = np.cumsum(falling, dtype=np.float64)
         if sums[-1] >= wanted:
-            return float(falling[int(np.searchsorted(sums, wanted))])
-    return 0.0  # rounding: the nucleus is everything
+            kept: npt.NDArray[np.intp] = token_ids[likely >= falling[np.searchsorted(sums, wanted)]]
+            return kept
+    return token_ids  # rounding: the nucleus is everything
 
 
-def _at_points(weights: Rows, points: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return for each row the token whose share of the row's total covers its point.
+def _at_point(weights: Row, point: float) -> int:
+    """Return the index whose share of all weights, laid end to end, covers a point in [0, 1).
 
-    Sums spans of tokens first and looks into one span only: a running sum over the whole
-    vocabulary would cost more than the rest of the sampler.
+    Sums spans first and looks into one span only: a running sum over a whole vocabulary would
+    cost more than the rest of the sampler.
     """
-    rows, vocabulary = weights.shape
-    num_spans = -(-vocabulary // _SPAN)
-    padded = np.zeros((rows, num_spans * _SPAN), np.float32)
-    padded[:, :vocabulary] = weights
-    spans = padded.reshape(rows, num_spans, _SPAN)
-    sums = np.cumsum(spans.sum(axis=2, dtype=np.float64), axis=1)  # (rows, spans)
-    targets = points * sums[:, -1]
-    tokens = np.empty(rows, np.int64)
-    for row, target in enumerate(targets):
-        last_span = int(np.searchsorted(sums[row], sums[row, -1]))  # the last one with a weight
-        span = min(int(np.searchsorted(sums[row], target, side="right")), last_span)
-        before = sums[row, span - 1] if span else 0.0
-        inside = np.cumsum(spans[row, span], dtype=np.float64)
-        token = int(np.searchsorted(inside, target - before, side="right"))
-        # Rounding may lead past the span's last weight: take the last token that has one.
-        if token >= _SPAN or spans[row, span, token] == 0:
-            token = int(np.flatnonzero(spans[row, span])[-1])
-        tokens[row] = span * _SPAN + token
-    return tokens
+    num_spans = -(-len(weights) // _SPAN)
+    starts = np.arange(num_spans) * _SPAN
+    sums = np.cumsum(np.add.reduceat(weights, starts), dtype=np.float64)  # (spans,)
+    target = point * sums[-1]
+    # Rounding must not lead beyond the last weight that is not 0, in the row or in the span.
+    last_span = int(np.searchsorted(sums, sums[-1]))
+    span = min(int(np.searchsorted(sums, target, side="right")), last_span)
+    inside = weights[span * _SPAN : (span + 1) * _SPAN]
+    inner = np.cumsum(inside, dtype=np.float64)
+    target -= sums[span - 1] if span else 0.0
+    index = min(int(np.searchsorted(inner, target, side="right")), len(inside) - 1)
+    if inside[index] == 0:
+        index = int(np.flatnonzero(inside)[-1])
+    return span * _SPAN + index

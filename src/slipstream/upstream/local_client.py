@@ -185,10 +185,11 @@ class EngineClient:
                 continue
             self._connection = connection
             try:
-                await connection.lost
+                await connection.lost.wait()
             finally:
                 connection.close()
                 self._disconnected()
+                await connection.lost.wait()  # at once: what was closed is also gone
 
     def _received(self, message: FromChild) -> None:
         match message:
@@ -228,7 +229,7 @@ class _Connection(asyncio.Protocol):
         self._on_message = on_message
         self._reader: MessageReader[FromChild] = MessageReader(cast(type[FromChild], FromChild))
         self._transport: asyncio.Transport | None = None
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.lost = asyncio.Event()
 
     def send(self, message: FromGateway) -> bool:
         """Write a message; False if the connection is lost."""
@@ -256,5 +257,4 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        if not self.lost.done():
-            self.lost.set_result(None)
+        self.lost.set()

@@ -5,13 +5,13 @@ at from the side. Which provider it is, where it lives and what its key is come 
 configuration; nothing that a client sends can change them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import msgspec
 
 from slipstream import __version__
-from slipstream.call import Attempt, Call, Deadlines, Frames, Meaning, Secret
+from slipstream.call import Attempt, Call, Deadlines, Frame, Frames, Meaning, Secret
 from slipstream.errors import Broken, StreamCut, UpstreamError
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.messages import HttpRequest, encode_head, parse_base_url
@@ -94,18 +94,21 @@ class Relay:
             stream = AnswerStream(
                 wants_usage=call.wants_usage, is_reasoning_outside=is_reasoning_outside
             )
+            is_silent = True
+            response.expect_meaning()
             async for data in response.chunks():
                 for event in _split(splitter, data):
                     frame = stream.read(event)
-                    yield frame
                     if frame.meaning is Meaning.END:
+                        response.leave()
+                        yield frame
                         return
-            if rest := splitter.finish():
-                yield stream.read(rest)
-            end = stream.end()
-            if end is None:
-                raise StreamCut("the stream ended before its terminal event")
-            yield end
+                    if is_silent and frame.meaning is Meaning.CONTENT:
+                        is_silent = False
+                        response.note_meaning()
+                    yield frame
+            for frame in _last_frames(stream, splitter.finish()):
+                yield frame
         finally:
             response.close()
 
@@ -150,7 +153,11 @@ class Relay:
         if response.status < 400:
             return Broken(f"the provider answered with status {response.status}")
         wait_s = read_retry_after(dict(response.headers), self._now())
-        return read_error(response.status, await response.read(), retry_after_s=wait_s)
+        try:
+            body = await response.read()
+        except UpstreamError:
+            body = b""  # the status has said what matters
+        return read_error(response.status, body, retry_after_s=wait_s)
 
 
 def _constant_headers(key: Secret | None) -> tuple[tuple[bytes, bytes], ...]:
@@ -171,6 +178,26 @@ async def _require_event_stream(response: HttpResponse) -> None:
         return
     read_answer(await response.read())  # raises the error that it may be
     raise Broken("the provider answered a streaming request with a plain answer")
+
+
+def _last_frames(stream: AnswerStream, rest: bytes) -> Iterator[Frame]:
+    """Yield what the end of the bytes means, with `rest` being an event without its blank line.
+
+    Raises:
+        StreamCut: It is no end, or `rest` is half an event.
+    """
+    if rest:
+        try:
+            frame = stream.read(rest + b"\n\n")  # or the next event would become a part of it
+        except Broken as exc:
+            raise StreamCut("the stream ended in the middle of an event") from exc
+        yield frame
+        if frame.meaning is Meaning.END:
+            return
+    end = stream.end()
+    if end is None:
+        raise StreamCut("the stream ended before its terminal event")
+    yield end
 
 
 def _split(splitter: EventSplitter, data: bytes) -> list[bytes]:

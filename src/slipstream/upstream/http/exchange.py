@@ -50,10 +50,13 @@ class Exchange:
         "deadlines",
         "error",
         "fields",
+        "first_token_deadline_s",
         "has_bytes",
         "headers",
         "is_complete",
         "is_head_request",
+        "is_left",
+        "is_silent",
         "is_unanswered",
         "is_whole",
         "phase",
@@ -80,6 +83,7 @@ class Exchange:
         self.phase: Phase = "first_token"
         self.begun_s = loop.time()
         self.phase_deadline_s = self.begun_s + deadlines.first_token_s
+        self.first_token_deadline_s = self.phase_deadline_s
         self.status = 0  # until the head is whole
         self.headers: Headers = ()
         self.trailers: Headers = ()
@@ -89,6 +93,8 @@ class Exchange:
         self.has_bytes = False  # any byte of an answer, also of a 1xx
         self.is_whole = False  # the reader wants the body in one piece
         self.is_complete = False
+        self.is_silent = False  # the reader says so: bytes came, and none that mean anything
+        self.is_left = False  # the reader has what it needs; the rest is only waited for
         self.is_unanswered = False  # the connection ended soon and before any byte came
         self.error: GatewayError | None = None
 
@@ -134,6 +140,8 @@ class Exchange:
         """Start the clock of a phase."""
         self.phase = phase
         self.phase_deadline_s = self._loop.time() + limit_s
+        if phase == "first_token":
+            self.first_token_deadline_s = self.phase_deadline_s
 
     def wake(self) -> None:
         """Let the waiting coroutine look again; without one nothing happens."""
@@ -154,6 +162,8 @@ class Exchange:
             is_idle = self.phase == "idle"
             limit_s = self.deadlines.idle_s if is_idle else self.deadlines.first_token_s
             error = TimedOut(self.phase, limit_s)
+        elif self.is_silent and self._waiter is not None and now_s >= self.first_token_deadline_s:
+            error = TimedOut("first_token", self.deadlines.first_token_s)
         else:
             return
         self.abandon(error)
@@ -166,9 +176,15 @@ class Exchange:
             self.carrier.drop(error)
 
     def close(self) -> None:
-        """Give up what has not arrived yet."""
-        if self.carrier is not None:
+        """Give up what has not arrived yet, unless it was left."""
+        if self.carrier is not None and not self.is_left:
             self.carrier.drop(StreamCut("the answer was closed before its end was read"))
+
+    def leave(self, limit_s: float) -> None:
+        """Read no more; the connection is kept if the answer ends within the limit."""
+        if self.carrier is not None:
+            self.is_left = True
+            self.total_deadline_s = min(self.total_deadline_s, self._loop.time() + limit_s)
 
     async def wait(self) -> None:
         """Wait for the next wake; a cancelled wait aborts the connection."""

@@ -1,6 +1,10 @@
 """An answer as its reader sees it: status, headers, and a body to read whole or piece by piece."""
 
+from typing import Final
+
 from slipstream.upstream.http.exchange import Exchange, Headers
+
+LEAVE_S: Final = 0.25  # a last chunk follows the last event in milliseconds, or there is none
 
 
 class HttpResponse:
@@ -54,6 +58,21 @@ class HttpResponse:
         The iteration raises as `read` does, after it has handed out all that came before.
         """
         return Chunks(self._exchange)
+
+    def expect_meaning(self) -> None:
+        """Count bytes that say nothing as silence: first_token goes on until `note_meaning`."""
+        self._exchange.is_silent = True
+
+    def note_meaning(self) -> None:
+        """End the phase first_token: the answer has begun to say something."""
+        self._exchange.is_silent = False
+
+    def leave(self) -> None:
+        """Be done with the answer, whose end is near: the connection is kept if it comes soon.
+
+        `close` does nothing after this. Bytes that still come are not looked at.
+        """
+        self._exchange.leave(LEAVE_S)
 
     def close(self) -> None:
         """Be done with the answer, now; may be called at any time and more than once."""
