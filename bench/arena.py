@@ -27,7 +27,7 @@ from bench.endpoints import (
 from bench.processes import GATEWAY_CORE, LOAD_CORE, Memory, Tree, start
 from bench.upstreams import instant_answer, nginx_command, nginx_config, stream_server_command
 
-_QUIET_LIMIT_S = 6.0
+_QUIET_LIMIT_S = 10.0
 _QUIET_STEP_S = 0.1
 
 

@@ -6,7 +6,8 @@ A run ends with a table, the conditions, remarks, and, as the last line, everyth
 import argparse
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ class Run:
         self.results.note(text)
         if is_failure:
             self.failures.append(text)
+
+    @contextmanager
+    def measuring(self, name: str) -> Iterator[None]:
+        """Go on without a sample if a contestant breaks down; if it is Slipstream, fail the run."""
+        try:
+            yield
+        except (OSError, RuntimeError, subprocess.SubprocessError) as exc:
+            self.fail_if(name == SUBJECT, f"{name}: a sample is missing: {exc}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +128,14 @@ def _measure(figures: Sequence[Figure], run: Run) -> list[float]:
 def _admit(arena: Arena, run: Run) -> None:
     for row in run.rows:
         tell(f"starting {row.name}")
-        arena.admit(row)
-        with arena.under_test(arena.running[-1]) as running:
-            run_wrk(running.started.plain, connections=8, duration_s=run.seconds(1, 3))
+        with run.measuring(row.name):
+            arena.admit(row)
+            _warm(arena, run)
+
+
+def _warm(arena: Arena, run: Run) -> None:
+    with arena.under_test(arena.running[-1]) as running:
+        run_wrk(running.started.plain, connections=8, duration_s=run.seconds(1, 3))
 
 
 def _conditions(run: Run, busy: Sequence[float]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def measure(arena: Arena, run: Run) -> None:
             for running in arena.running:
                 if running.name == "direct":
                     continue
-                with arena.under_test(running):
+                with run.measuring(running.name), arena.under_test(running):
                     before_s = running.cpu_s()
                     load = run_wrk(
                         running.started.plain,
@@ -30,7 +30,8 @@ def measure(arena: Arena, run: Run) -> None:
                         duration_s=run.seconds(2, 3),
                     )
                     used_s = running.cpu_s() - before_s
-                run.results.add(metric, running.name, used_s * 1e6 / load.num_requests)
+                    cost_us = used_s * 1e6 / max(load.num_requests, 1)
+                    run.results.add(metric, running.name, number, cost_us)
 
 
 FIGURE = Figure("cpu_request", measure)

@@ -25,7 +25,7 @@ def measure(arena: Arena, run: Run) -> None:
         tell(f"first_token: round {number + 1}")
         times = {}
         for running in arena.running:
-            with arena.under_test(running):
+            with run.measuring(running.name), arena.under_test(running):
                 first_event_times(running.started.streams, num_streams=10, limit_s=2.0)
                 times[running.name] = first_event_times(
                     running.started.streams,
@@ -35,10 +35,10 @@ def measure(arena: Arena, run: Run) -> None:
         for share in (0.5, 0.99):
             for name, values in times.items():
                 taken_us = quantile(values, share) * 1e6
-                run.results.add(_WHOLE[share], name, taken_us)
+                run.results.add(_WHOLE[share], name, number, taken_us)
                 if name != "direct" and "direct" in times:
                     direct_us = quantile(times["direct"], share) * 1e6
-                    run.results.add(_ADDED[share], name, taken_us - direct_us)
+                    run.results.add(_ADDED[share], name, number, taken_us - direct_us)
 
 
 FIGURE = Figure(_FIGURE, measure)

@@ -30,22 +30,22 @@ def measure(arena: Arena, run: Run) -> None:
             if row.name == "direct":
                 continue
             tell(f"memory: round {number + 1}, {row.name}")
-            with arena.fresh(row) as running:
+            with run.measuring(row.name), arena.fresh(row) as running:
                 time.sleep(_IDLE_S)
                 idle = running.memory()
                 _exert(run, running)
                 after = running.memory()
-            run.results.add(_IDLE_RSS, row.name, idle.rss_bytes / _MB)
-            run.results.add(_IDLE_PSS, row.name, idle.pss_bytes / _MB)
-            run.results.add(_PEAK_RSS, row.name, after.peak_rss_bytes / _MB)
-            run.results.add(_AFTER_PSS, row.name, after.pss_bytes / _MB)
+                run.results.add(_IDLE_RSS, row.name, number, idle.rss_bytes / _MB)
+                run.results.add(_IDLE_PSS, row.name, number, idle.pss_bytes / _MB)
+                run.results.add(_PEAK_RSS, row.name, number, after.peak_rss_bytes / _MB)
+                run.results.add(_AFTER_PSS, row.name, number, after.pss_bytes / _MB)
 
 
 def _exert(run: Run, running: Running) -> None:
     run_wrk(running.started.plain, connections=256, duration_s=run.seconds(2, 5))
     load = StreamLoad(running.started.streams, num_events=4000, events_per_s=40)
     try:
-        open_streams(load, 500, limit_s=run.seconds(10, 30))
+        open_streams(load, 500, limit_s=run.seconds(8, 10))
         load.read(time.monotonic() + run.seconds(1, 3))
     finally:
         load.close()

@@ -36,12 +36,16 @@ class Metric:
 class Results:
     """Everything that a run measured."""
 
-    samples: dict[Metric, dict[str, list[float]]] = field(default_factory=dict)
+    samples: dict[Metric, dict[str, dict[int, float]]] = field(default_factory=dict)  # by round
     notes: list[str] = field(default_factory=list)
 
-    def add(self, metric: Metric, contestant: str, value: float) -> None:
-        """Keep one sample; the rounds of one metric are added in order."""
-        self.samples.setdefault(metric, {}).setdefault(contestant, []).append(value)
+    def add(self, metric: Metric, contestant: str, number: int, value: float) -> None:
+        """Keep what a contestant gave in a round."""
+        self.samples.setdefault(metric, {}).setdefault(contestant, {})[number] = value
+
+    def values(self, metric: Metric, contestant: str) -> list[float]:
+        """Return a contestant's samples; none if it was not measured."""
+        return list(self.samples[metric].get(contestant, {}).values())
 
     def note(self, text: str) -> None:
         """Keep a remark, once."""
@@ -54,9 +58,9 @@ class Results:
 
     def ratio(self, metric: Metric, other: str) -> float | None:
         """Return Slipstream's figure over another's: the median of the rounds' ratios."""
-        ours = self.samples[metric].get(SUBJECT, [])
-        theirs = self.samples[metric].get(other, [])
-        ratios = [a / b for a, b in zip(ours, theirs, strict=False) if b > 0]
+        ours = self.samples[metric].get(SUBJECT, {})
+        theirs = self.samples[metric].get(other, {})
+        ratios = [ours[n] / theirs[n] for n in ours.keys() & theirs.keys() if theirs[n] > 0]
         return statistics.median(ratios) if ratios else None
 
 
@@ -68,9 +72,9 @@ def table(results: Results) -> str:
         others = []
     heads = ["what", "unit", *names, *[f"{SUBJECT} / {name}" for name in others], "budget"]
     rows = [heads]
-    for metric, per in results.samples.items():
+    for metric in results.samples:
         cells = [metric.name, metric.unit]
-        cells += [_spread(per.get(name, [])) for name in names]
+        cells += [_spread(results.values(metric, name)) for name in names]
         cells += [_ratio(results.ratio(metric, name)) for name in others]
         rows.append([*cells, _budget(results, metric)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
@@ -88,8 +92,8 @@ def as_json(results: Results, conditions: dict[str, Any]) -> str:
             "name": metric.name,
             "unit": metric.unit,
             "budget": metric.budget,
-            "samples": {name: [_short(v) for v in values] for name, values in per.items()},
-            "median": {name: _short(statistics.median(v)) for name, v in per.items()},
+            "samples": {name: [_short(v) for v in by.values()] for name, by in per.items()},
+            "median": {name: _short(statistics.median(by.values())) for name, by in per.items()},
             "ratio": {
                 name: _short(ratio)
                 for name in others
@@ -132,22 +136,26 @@ def _ratio(value: float | None) -> str:
 
 
 def _budget(results: Results, metric: Metric) -> str:
-    ours = results.samples[metric].get(SUBJECT)
+    ours = results.values(metric, SUBJECT)
     if metric.limit is None or not metric.budget:
         return ""
     if not ours:
         return metric.budget
     sign = metric.budget[0]
-    said = [f"{metric.budget} {_verdict(metric, statistics.median(ours), metric.limit)}"]
+    said = [f"{metric.budget} {_verdict(metric, ours, metric.limit)}"]
     ratio = results.ratio(metric, "nginx")
     if metric.nginx_limit is not None and ratio is not None:
-        verdict = _verdict(metric, ratio, metric.nginx_limit)
+        verdict = _verdict(metric, [ratio], metric.nginx_limit)
         said.append(f"{sign} {metric.nginx_limit:g}× nginx {verdict}")
     return "; ".join(said)
 
 
-def _verdict(metric: Metric, value: float, limit: float) -> str:
-    return "met" if (value >= limit if metric.is_more_better else value <= limit) else "MISSED"
+def _verdict(metric: Metric, values: Sequence[float], limit: float) -> str:
+    """Say `met` or `MISSED` only if every round says so."""
+    good = [value >= limit if metric.is_more_better else value <= limit for value in values]
+    if all(good):
+        return "met"
+    return f"unclear ({sum(good)} of {len(good)} rounds)" if any(good) else "MISSED"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

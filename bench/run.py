@@ -14,8 +14,8 @@ FIGURES = (
     memory.FIGURE,
     throughput.FIGURE,
     cpu_request.FIGURE,
-    cpu_event.FIGURE,
     first_token.FIGURE,
+    cpu_event.FIGURE,  # last: a peer that cannot keep the pace is long at work on what is left
 )
 
 if __name__ == "__main__":

@@ -28,13 +28,14 @@ def measure(arena: Arena, run: Run) -> None:
         tell(f"startup: {row.name}")
         commands = ((_IMPORT, row.import_command), (_HELP, row.help_command))
         for metric, command in commands:
-            for number in range(1 + run.seconds(3, 5) if command else 0):
-                taken_ms = _time_ms(row, command)
-                if number:
-                    run.results.add(metric, row.name, taken_ms)
-        for _ in range(run.fresh_rounds):
-            with arena.fresh(row) as running:
-                run.results.add(_SERVE, row.name, running.start_s * 1000)
+            for number in range(1 + 3 if command else 0):
+                with run.measuring(row.name):
+                    taken_ms = _time_ms(row, command)
+                    if number:
+                        run.results.add(metric, row.name, number, taken_ms)
+        for number in range(run.fresh_rounds):
+            with run.measuring(row.name), arena.fresh(row) as running:
+                run.results.add(_SERVE, row.name, number, running.start_s * 1000)
 
 
 def _time_ms(row: Contestant, command: Sequence[str]) -> float:

@@ -10,14 +10,12 @@ The parts open in the order in which they need each other and close in the rever
 """
 
 import asyncio
-import gc
 import logging
-import os
+import resource
 import secrets
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -37,9 +35,9 @@ from slipstream.limits.keys import create_first_key
 from slipstream.routing.plan import LOCAL, Catalogue, Planner, Route, find_target
 from slipstream.served import ServedModels, serving_models
 from slipstream.server.gateway import Gateway, ModelList
-from slipstream.server.listen import listen, serving, stop_signals, url_of
-from slipstream.server.log import CanonicalLog
-from slipstream.server.watch import Watch
+from slipstream.server.listen import StopSignals, listen, serving, stop_signals, url_of
+from slipstream.server.log import open_log
+from slipstream.tuning import spare_the_collector, spare_the_register
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.model_lists import ModelLists
 from slipstream.upstream.relay import Relay
@@ -71,6 +69,7 @@ def serve(config: Config) -> int:
         ConfigError: It cannot start as configured.
     """
     logging.basicConfig(level=logging.WARNING, format="slipstream %(levelname)s: %(message)s")
+    _raise_file_limit()
     uvloop.run(_serve(config))
     return 0
 
@@ -80,22 +79,27 @@ async def _serve(config: Config) -> None:
         await _serve_until(config, stop)
 
 
-async def _serve_until(config: Config, stop: asyncio.Event) -> None:
-    async with running(config) as gateway:
+async def _serve_until(config: Config, stop: StopSignals) -> None:
+    async with running(config, hurry=stop.second) as gateway:
         if gateway.first_key is not None:
             print(f"first key, shown only now: {gateway.first_key}", flush=True)  # noqa: T201
         print(f"listening on {gateway.url}", flush=True)  # noqa: T201
-        await stop.wait()
+        await stop.first.wait()
 
 
 @asynccontextmanager
-async def running(config: Config) -> AsyncIterator[Running]:
+async def running(config: Config, *, hurry: asyncio.Event | None = None) -> AsyncIterator[Running]:
     """Run a gateway while the context is open.
+
+    Args:
+        config: All that can be decided.
+        hurry: When it is set, open answers are not waited for at the end.
 
     Raises:
         ConfigError: It cannot start as configured; nothing is left running.
+        LedgerUnavailable: Likewise.
     """
-    config.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_home(config)
     database_url = config.ledger.database or sqlite_url(config.home)
     sock = listen(config.server.host, config.server.port)
     async with AsyncExitStack() as stack:
@@ -104,10 +108,31 @@ async def running(config: Config) -> AsyncIterator[Running]:
         keys = await stack.enter_async_context(keeping_books(config.home, database_url))
         _check_reach(config, keys)
         gateway = await _build(config, keys, stack)
-        await stack.enter_async_context(serving(gateway, sock, shutdown_s=config.server.shutdown_s))
-        _spare_the_collector()
-        _spare_the_register()
+        server = serving(
+            gateway,
+            sock,
+            shutdown_s=config.server.shutdown_s,
+            max_answer_s=config.deadlines.total_s + _WATCH_MARGIN_S,
+            hurry=hurry,
+        )
+        await stack.enter_async_context(server)
+        spare_the_collector()
+        spare_the_register()
         yield Running(url_of(sock), first_key)
+
+
+def _make_home(config: Config) -> None:
+    try:
+        config.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"SLIPSTREAM_HOME: {config.home} cannot be made: {exc}") from exc
+
+
+def _raise_file_limit() -> None:
+    """Take as many open files as we may: each request needs two, and 1,024 is the usual limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # some systems name a hard limit that they do not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, hard), hard))
 
 
 def _first_key(database_url: str) -> str | None:
@@ -162,8 +187,12 @@ async def _build(config: Config, keys: KeyRing, stack: AsyncExitStack) -> Gatewa
         call_prefix=f"req-{secrets.token_hex(6)}-",
         max_body_bytes=config.server.max_body_bytes,
         max_concurrent=config.server.max_concurrent,
-        log=stack.enter_context(_canonical_log(config.server.log, loop)),
-        watch=Watch(deadlines.total_s + _WATCH_MARGIN_S, time.perf_counter, loop.call_later),
+        log=stack.enter_context(open_log(config.server.log, loop.call_later)),
+        refused_fields={
+            name: endpoint.refused_fields
+            for name, endpoint in config.endpoints.items()
+            if endpoint.refused_fields
+        },
     )
 
 
@@ -220,11 +249,12 @@ def _warm(
 
 
 async def _retry_journal(journal: Journal) -> None:
-    """Write what a full disk refused as soon as it takes it, also when no request comes."""
+    """Write what a full disk refused, also when no request comes; keep the next file ready."""
     while True:
-        await asyncio.sleep(JOURNAL_RETRY_S)
         if journal.num_waiting:
             journal.retry()
+        journal.prepare()
+        await asyncio.sleep(JOURNAL_RETRY_S)
 
 
 def _ending(work: Coroutine[None, None, None]) -> Callable[[], Awaitable[None]]:
@@ -236,47 +266,6 @@ def _ending(work: Coroutine[None, None, None]) -> Callable[[], Awaitable[None]]:
         await asyncio.gather(task, return_exceptions=True)
 
     return end
-
-
-@contextmanager
-def _canonical_log(where: str, loop: asyncio.AbstractEventLoop) -> Iterator[CanonicalLog]:
-    """Open the log that the configuration names; flush it when the context closes."""
-    fd: int | None = None
-    if where == "stderr":
-        fd = os.dup(2)
-    elif where != "off":
-        try:
-            fd = os.open(where, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        except OSError as exc:
-            raise ConfigError(f"server.log: the file {where} cannot be written: {exc}") from exc
-    log = CanonicalLog(fd, loop.call_later)
-    try:
-        yield log
-    finally:
-        log.flush()
-        if fd is not None:
-            os.close(fd)
-
-
-def _spare_the_collector() -> None:
-    """Let the garbage collector pass by what lives as long as the process, and come less often.
-
-    A request leaves no cycles behind; with Python's default of 700 objects the collector ran many
-    times a millisecond and took 7% of the time at 32 connections.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
-def _spare_the_register() -> None:
-    """Keep the event loop from registering every asynchronous generator, three for each request.
-
-    The register serves one purpose: to close generators that nobody closed when the loop ends. Ours
-    are closed by whoever iterates them. What a generator that is dropped needs stays in place.
-    """
-    _, finalizer = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(firstiter=None, finalizer=finalizer)
 
 
 def _now() -> datetime:

@@ -80,10 +80,20 @@ async def keeping_books(home: Path, database_url: str) -> AsyncIterator[KeyRing]
     )
     try:
         await process.start()
-        await asyncio.wait_for(first, START_S)
+        await _until_ready(first, process)
         yield ring
     finally:
         await process.stop()
+
+
+async def _until_ready(first: asyncio.Future[None], process: Supervised) -> None:
+    try:
+        await asyncio.wait_for(first, START_S)
+    except TimeoutError as exc:
+        raise ConfigError(
+            f"the ledger's process did not come up within {START_S:g} s; "
+            f"its last words: {process.last_words or 'none'}"
+        ) from exc
 
 
 def _take(notice: Notice, ring: KeyRing, first: asyncio.Future[None]) -> None:
@@ -93,5 +103,7 @@ def _take(notice: Notice, ring: KeyRing, first: asyncio.Future[None]) -> None:
             if not first.done():
                 first.set_result(None)
         case Refused(message):
-            if not first.done():
+            if first.done():
+                _logger.error("the bookkeeper cannot work, attempts wait in files: %s", message)
+            else:
                 first.set_exception(ConfigError(message))

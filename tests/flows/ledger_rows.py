@@ -17,7 +17,7 @@ async def rows_of(home: Path, *, num: int) -> list[dict[str, Any]]:
         TimeoutError: There are fewer after ten seconds, or more.
     """
     end_s = time.monotonic() + DEADLINE_S
-    while len(rows := read_rows(home)) < num and time.monotonic() < end_s:  # noqa: ASYNC110 -- another process
+    while len(rows := read_rows(home)) < num and time.monotonic() < end_s:
         await asyncio.sleep(0.02)
     if len(rows) != num:
         raise TimeoutError(f"{len(rows)} rows in the ledger, expected {num}: {rows}")

@@ -69,3 +69,19 @@ def join_chunks(data: bytes) -> bytes:
         parts.append(rest[:length])
         data = rest[length + 2 :]
     return b"".join(parts)
+
+
+async def read_one(
+    reader: asyncio.StreamReader, *, has_body: bool = True, timeout_s: float = 10.0
+) -> Answer:
+    """Read one answer off a connection that stays open; a chunked one to its last chunk."""
+    async with asyncio.timeout(timeout_s):
+        head = await reader.readuntil(b"\r\n\r\n")
+        answer = decode(head)
+        if not has_body:
+            return answer
+        if "content-length" in answer.headers:
+            answer.body = await reader.readexactly(int(answer.headers["content-length"]))
+        elif "transfer-encoding" in answer.headers:
+            answer.body = join_chunks(await reader.readuntil(b"\r\n0\r\n\r\n"))
+        return answer

@@ -1,5 +1,7 @@
 """Draining: exactly one row per attempt, however often, from how many processes, killed when."""
 
+import fcntl
+import os
 import random
 import signal
 import subprocess
@@ -11,11 +13,19 @@ import pytest
 
 from slipstream.call import BUCKETS
 from slipstream.errors import LedgerUnavailable
-from slipstream.ledger.drain import drain, drain_all, has_news
-from slipstream.ledger.journal import Journal
+from slipstream.ledger.drain import STALE_S, drain, drain_all, has_news
+from slipstream.ledger.journal import MIN_SEGMENT_BYTES, Journal
 from slipstream.ledger.notices import journal_directory
 from slipstream.ledger.records import Settled
-from slipstream.ledger.segments import frame, list_segments, parse
+from slipstream.ledger.segments import (
+    HEADER,
+    MAX_RECORD_BYTES,
+    frame,
+    is_written,
+    list_segments,
+    parse,
+    segment_path,
+)
 from slipstream.ledger.store import Store
 from tests.ledger.samples import buckets, opened, settled, store_in
 
@@ -91,13 +101,14 @@ def test_drain_again_changes_nothing(home: Path) -> None:
 
 def test_drain_deletes_segments_of_dead_writers_only(home: Path) -> None:
     """A live writer keeps its newest segment; rotated and abandoned ones go once they are read."""
-    journal = Journal(home / "journal", segment_bytes=500)
-    for number in range(20):
+    journal = Journal(home / "journal", segment_bytes=MIN_SEGMENT_BYTES)
+    for number in range(400):
         journal.open(opened(f"a-{number}"))
         journal.settle(settled(f"a-{number}"))
+    assert len(list_segments(home / "journal")) > 2
     with store_in(home) as store:
-        assert drain_all(store, home / "journal") == 20
-        assert len(list_segments(home / "journal")) == 1
+        assert drain_all(store, home / "journal") == 400
+        assert all(is_written(each) for each in list_segments(home / "journal"))
         journal.close()
         assert drain_all(store, home / "journal") == 0
         assert list_segments(home / "journal") == []
@@ -123,10 +134,15 @@ def test_drain_of_a_dead_writer_marks_what_it_left_open_as_lost(home: Path) -> N
 
 def test_drain_keeps_a_live_workers_attempts_open_across_rotation(home: Path) -> None:
     """A rotated segment has no writer any more, but its worker lives: nothing of it is lost."""
-    journal = Journal(home / "journal", segment_bytes=1)
+    journal = Journal(home / "journal", segment_bytes=MIN_SEGMENT_BYTES)
     journal.open(opened("a"))
     journal.open(opened("b"))
+    for number in range(200):
+        journal.open(opened(f"c-{number}"))
+        journal.settle(settled(f"c-{number}"))
     with store_in(home) as store:
+        assert drain_all(store, home / "journal") == 200
+        store.execute("DELETE FROM attempts")
         assert drain_all(store, home / "journal") == 0
         journal.settle(settled("a"))
         assert drain_all(store, home / "journal") == 1
@@ -172,19 +188,93 @@ def test_drain_tolerates_a_torn_last_record(home: Path) -> None:
         assert list_segments(home / "journal") == []
 
 
+def _write_at(path: Path, position: int, data: bytes) -> None:
+    with path.open("r+b", buffering=0) as file:
+        file.seek(position)
+        file.write(data)
+
+
 def test_drain_waits_for_a_record_that_is_being_written(home: Path) -> None:
-    """A live writer's half record is read when it is whole, from its start."""
+    """A live writer's half record is read when it is whole: header last, or body last (on ARM)."""
     journal = Journal(home / "journal")
     journal.open(opened("a"))
+    journal.open(opened("b"))
     (segment,) = list_segments(home / "journal")
-    framed = frame(settled("a"))
-    with store_in(home) as store, segment.path.open("ab", buffering=0) as file:
-        file.write(framed[:20])
+    end = 2 * len(frame(opened("a")))
+    first, second = frame(settled("a")), frame(settled("b"))
+    with store_in(home) as store:
+        _write_at(segment.path, end + HEADER.size, first[HEADER.size :])
         assert drain_all(store, home / "journal") == 0
-        file.write(framed[20:])
+        _write_at(segment.path, end, first[: HEADER.size])
+        assert drain_all(store, home / "journal") == 1
+        _write_at(segment.path, end + len(first), second[: HEADER.size + 20])
+        assert drain_all(store, home / "journal") == 0
+        _write_at(segment.path, end + len(first), second)
+        assert drain_all(store, home / "journal") == 1
+        assert _states(store) == {"a": "complete", "b": "complete"}
+    journal.close()
+    assert not list((home / "journal").glob("*.damaged"))
+
+
+def test_drain_of_garbage_in_a_live_file_does_not_spin_and_keeps_it(home: Path) -> None:
+    """What can never be read waits for its writer's end, and is kept; nobody asks again at once."""
+    path = segment_path(home / "journal", "w-1", 1)
+    path.parent.mkdir()
+    path.write_bytes(frame(opened("a")) + b"\xff" * (4 * MAX_RECORD_BYTES))
+    with store_in(home) as store, path.open("rb") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        drain(store, home / "journal", 1)
+        assert not drain(store, home / "journal", 1).is_more
+        assert list((home / "journal").iterdir()) == [path]
+        fcntl.flock(writer, fcntl.LOCK_UN)
+        assert drain_all(store, home / "journal") == 1
+        assert _states(store) == {"a": "lost"}
+    assert list((home / "journal").iterdir()) == [path.with_suffix(".damaged")]
+
+
+def test_drain_reads_a_segment_only_after_the_one_before_it(home: Path) -> None:
+    """A prepared segment is there early; were it read first, an end would come before its start."""
+    first, second = (segment_path(home / "journal", "w-1", number) for number in (1, 2))
+    first.parent.mkdir()
+    second.write_bytes(frame(settled("a")))
+    with store_in(home) as store, first.open("wb", buffering=0) as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        assert drain_all(store, home / "journal") == 0
+        assert len(list_segments(home / "journal")) == 2
+        writer.write(frame(opened("a")))
+        assert drain_all(store, home / "journal") == 0
+        fcntl.flock(writer, fcntl.LOCK_UN)
         assert drain_all(store, home / "journal") == 1
         assert _states(store) == {"a": "complete"}
-    journal.close()
+    assert list_segments(home / "journal") == []
+
+
+def test_drain_with_a_prepared_segment_is_idle_until_it_is_used(home: Path) -> None:
+    """An empty segment is no news, and deleting it is its owner's business."""
+    journal = Journal(home / "journal")
+    journal.prepare()
+    with store_in(home) as store:
+        assert not has_news(home / "journal", {})
+        ends = drain(store, home / "journal").ends
+        assert not has_news(home / "journal", ends)
+        assert len(list_segments(home / "journal")) == 2
+        journal.close()
+        drain_all(store, home / "journal")
+        assert _leftovers(store) == (0, 0)
+
+
+def test_drain_deletes_unnamed_files_of_killed_workers_only(home: Path) -> None:
+    """A worker that dies while it makes a segment leaves a file; one that makes it now needs it."""
+    Journal(home / "journal").close()
+    stale, fresh = home / "journal" / "w-1-00000002.new", home / "journal" / "w-2-00000002.new"
+    stale.touch()
+    fresh.touch()
+    long_ago_s = time.time() - 2 * STALE_S
+    os.utime(stale, (long_ago_s, long_ago_s))
+    with store_in(home) as store:
+        drain_all(store, home / "journal")
+    assert not stale.exists()
+    assert fresh.exists()
 
 
 def test_drain_of_a_damaged_file_keeps_a_copy_and_reads_the_rest(home: Path) -> None:
@@ -247,7 +337,7 @@ def test_drain_of_a_journal_that_cannot_be_read_is_a_typed_error(home: Path) -> 
 def test_sums_in_the_ledger_are_those_of_the_journal(home: Path) -> None:
     """Whatever was settled, buckets and costs add up to the same in the database."""
     rng = random.Random(7)
-    journal = Journal(home / "journal", segment_bytes=10_000)
+    journal = Journal(home / "journal", segment_bytes=MIN_SEGMENT_BYTES)
     ends: list[Settled] = []
     for number in range(300):
         counts = tuple(rng.choice((0, rng.randrange(10**6))) for _ in BUCKETS)
@@ -275,6 +365,8 @@ from tests.ledger.samples import opened, settled
 journal = Journal(Path(sys.argv[1]), segment_bytes=200_000)
 print("up", flush=True)
 for number in range(10_000):
+    if number % 700 == 0:
+        journal.prepare()
     journal.open(opened(f"{sys.argv[2]}-{number}"))
     if number >= 8:  # eight are always running
         journal.settle(settled(f"{sys.argv[2]}-{number - 8}"))
@@ -344,6 +436,34 @@ def test_sigkill_in_a_burst_loses_and_doubles_nothing(home: Path, seed: int) -> 
         assert len(written) - len(settled_ids) <= 9
         assert list_segments(directory) == []
         assert _leftovers(store) == (0, 0)
+
+
+def test_drain_beside_a_writer_at_full_speed_reads_all_once(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No record is taken for damaged, none is missed and none counted twice, across rotations."""
+    directory = journal_directory(home)
+    child = _start(_BURST, str(directory), "a")
+    assert child.stdout is not None
+    assert child.stdout.readline() == "up\n"
+    num_rows = num_drains = 0
+    deadline_s = time.monotonic() + _LIMIT_S
+    with store_in(home) as store:
+        while child.poll() is None:
+            assert time.monotonic() < deadline_s
+            num_rows += drain(store, directory, 1).num_rows
+            num_drains += 1
+        num_rows += drain_all(store, directory)
+        states = _states(store)
+        assert _leftovers(store) == (0, 0)
+    child.communicate(timeout=_LIMIT_S)
+    assert num_drains > 1
+    assert num_rows == len(states) == 10_000
+    assert sorted(id_ for id_, state in states.items() if state == "lost") == [
+        f"a-{number}" for number in range(9_992, 10_000)
+    ]
+    assert not caplog.records
+    assert list(directory.iterdir()) == []
 
 
 def test_drains_of_two_processes_at_once_share_the_work(home: Path) -> None:

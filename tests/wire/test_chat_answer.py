@@ -7,7 +7,7 @@ import pytest
 
 from slipstream.call import Frame, Meaning, Usage
 from slipstream.wire.chat_answer import ChatAnswer
-from slipstream.wire.openai_chat import AnswerStream, read_answer
+from slipstream.wire.openai_chat_answers import AnswerStream, read_answer
 
 USAGE = Usage(input_tokens=7, cache_read_tokens=3, output_tokens=5)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from slipstream.call import Frame, Meaning, Usage
 from slipstream.errors import Broken, Busy, GatewayError, Rejected, UpstreamError
-from slipstream.wire.openai_chat import AnswerStream, read_answer
+from slipstream.wire.openai_chat_answers import AnswerStream, read_answer
 from slipstream.wire.sse import DONE, encode_event
 
 SILENT, CONTENT, WITHHELD, END = Meaning

@@ -1,15 +1,22 @@
 """Moves the journal's records into the database, exactly once, however often it is interrupted.
 
-Rules: 1. Rows and the offsets up to which they were read are committed together; a row that exists
-is left alone, so that reading anything twice changes nothing. 2. A batch is read and written under
-the database's write lock, so any number of processes may drain. 3. An attempt that is opened and
-not settled waits in the table `open_attempts`; it is lost when its worker is dead and all that the
-worker wrote was read. 4. A segment is deleted after the commit that finishes it, never before.
+Rules
+ 1. Rows and the offsets up to which they were read are committed together; a row that exists is
+    left alone, so that reading anything twice changes nothing.
+ 2. A batch is read and written under the database's write lock, so any number may drain at once.
+ 3. An attempt that is opened and not settled waits in the table `open_attempts`; it is lost when
+    its worker is dead and all that the worker wrote was read.
+ 4. A segment is deleted after the commit that finishes it, never before.
+ 5. A worker's segment is read only when nothing can be missing from the one before it: that one was
+    unlocked before it was read to its end.
+ 6. A record in the middle is damaged only if it is so at a second look: on ARM a reader may see a
+    record before it sees the whole of the one in front.
 """
 
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,16 +27,22 @@ import msgspec
 from slipstream.errors import LedgerUnavailable
 from slipstream.ledger.records import COLUMNS, Opened, Row, Settled, attempt_row, lost_row
 from slipstream.ledger.segments import (
+    HEADER,
     MAX_RECORD_BYTES,
+    UNNAMED,
+    Piece,
     Segment,
+    has_news_after,
     is_written,
     list_segments,
+    num_torn_bytes,
     parse,
     read_piece,
 )
 from slipstream.ledger.store import Store
 
 DEFAULT_BATCH_BYTES: Final = 256 * 1024  # about 1,200 attempts; bounds the memory of a drain
+STALE_S: Final = 60.0  # a file that is without its name for so long has lost its maker
 
 _INSERT_ATTEMPT: Final = (
     f"INSERT INTO attempts ({', '.join(COLUMNS)}) "  # noqa: S608 -- our own column names
@@ -83,6 +96,8 @@ def drain(store: Store, directory: Path, batch_bytes: int = DEFAULT_BATCH_BYTES)
             dead = _dead_workers(directory, segments, batch)
             num_rows, num_lost = _write_batch(store, batch, dead)
         _remove_finished(store, batch)
+        if batch.finished:
+            _remove_stale(directory, time.time())
     return Drained(num_rows, num_lost, batch.is_full, batch.ends)
 
 
@@ -104,15 +119,10 @@ def has_news(directory: Path, ends: Mapping[str, int]) -> bool:
         LedgerUnavailable: The journal cannot be looked at.
     """
     with _files_mapped():
-        return any(_is_new(segment, ends) for segment in list_segments(directory))
-
-
-def _is_new(segment: Segment, ends: Mapping[str, int]) -> bool:
-    try:
-        size_bytes = segment.path.stat().st_size
-    except FileNotFoundError:  # another process has just finished with it
-        return False
-    return size_bytes != ends.get(segment.name) or not is_written(segment)
+        return any(
+            has_news_after(segment, ends.get(segment.name, 0))
+            for segment in list_segments(directory)
+        )
 
 
 @contextlib.contextmanager
@@ -141,28 +151,41 @@ def _read_batch(
     store: Store, segments: list[Segment], written: set[str], batch_bytes: int
 ) -> _Batch:
     batch = _Batch()
-    piece_bytes = max(batch_bytes, 2 * MAX_RECORD_BYTES)
     starts = dict(store.execute("SELECT segment, end_bytes FROM journal_offsets"))
+    unfinished: set[str] = set()  # workers with an earlier segment of which more may come
     for segment in segments:
         start = starts.get(segment.name, 0)
-        if batch.is_full:
-            batch.ends[segment.name] = start
+        batch.ends[segment.name] = start
+        if batch.is_full or segment.worker in unfinished:
             continue
-        data = read_piece(segment, start, piece_bytes)
-        end = _take(store, batch, segment, data)
-        batch.ends[segment.name] = start + end
-        batch.num_bytes += end
-        is_whole = len(data) < piece_bytes
-        if segment.name not in written and (is_whole or not end):
-            _note_tail(segment, len(data) - end)
+        if _read_segment(store, batch, segment, start, batch_bytes) and segment.name not in written:
+            _note_tail(segment, batch.ends[segment.name])
             batch.finished.append(segment)
-        batch.is_full = batch.num_bytes >= batch_bytes or not is_whole
+        else:
+            unfinished.add(segment.worker)
     return batch
 
 
-def _take(store: Store, batch: _Batch, segment: Segment, data: bytes) -> int:
-    """Sort the records of one piece into the batch; return how many bytes they took."""
+def _read_segment(
+    store: Store, batch: _Batch, segment: Segment, start: int, batch_bytes: int
+) -> bool:
+    """Read a piece of a segment into the batch; say whether nothing readable follows it."""
+    piece_bytes = max(batch_bytes, 2 * MAX_RECORD_BYTES)
+    data = read_piece(segment, start, piece_bytes)
     piece = parse(data)
+    if piece.num_damaged:
+        data = read_piece(segment, start, piece_bytes)
+        piece = parse(data)
+    _take(store, batch, segment, piece)
+    batch.ends[segment.name] = start + piece.end
+    batch.num_bytes += piece.end
+    is_all = piece.is_at_end or len(data) < piece_bytes or not piece.end
+    batch.is_full = batch.num_bytes >= batch_bytes or not is_all
+    return is_all
+
+
+def _take(store: Store, batch: _Batch, segment: Segment, piece: Piece) -> None:
+    """Sort the records of one piece into the batch."""
     if piece.num_damaged:
         _keep_damaged(segment, piece.num_damaged)
     for record in piece.records:
@@ -170,7 +193,6 @@ def _take(store: Store, batch: _Batch, segment: Segment, data: bytes) -> int:
             batch.opened[record.attempt_id] = (segment.worker, record)
         else:
             _take_settled(store, batch, record)
-    return piece.end
 
 
 def _take_settled(store: Store, batch: _Batch, settled: Settled) -> None:
@@ -194,8 +216,9 @@ def _keep_damaged(segment: Segment, num_damaged: int) -> None:
         os.link(segment.path, segment.path.with_suffix(".damaged"))
 
 
-def _note_tail(segment: Segment, num_bytes: int) -> None:
-    if num_bytes > MAX_RECORD_BYTES:
+def _note_tail(segment: Segment, end: int) -> None:
+    num_bytes = num_torn_bytes(segment, end)
+    if num_bytes > HEADER.size + MAX_RECORD_BYTES:
         _keep_damaged(segment, 1)
     elif num_bytes:
         _log.warning("journal: %s ends in a torn record of %d bytes", segment.name, num_bytes)
@@ -232,7 +255,8 @@ def _write_batch(store: Store, batch: _Batch, dead: set[str]) -> tuple[int, int]
         store.execute("DELETE FROM open_attempts WHERE worker = ?", (worker,))
     num_lost = store.execute_many(_INSERT_ATTEMPT, lost)
     store.execute_many(_INSERT_OPEN, still_open)
-    store.execute_many(_SET_OFFSET, batch.ends.items())
+    # A prepared segment has none: its owner deletes it unread when it is never used.
+    store.execute_many(_SET_OFFSET, ((name, end) for name, end in batch.ends.items() if end))
     return num_rows + num_lost, num_lost
 
 
@@ -241,3 +265,11 @@ def _remove_finished(store: Store, batch: _Batch) -> None:
         segment.path.unlink(missing_ok=True)
         store.execute("DELETE FROM journal_offsets WHERE segment = ?", (segment.name,))
         batch.ends.pop(segment.name, None)
+
+
+def _remove_stale(directory: Path, now_s: float) -> None:
+    """Delete what workers left that were killed while they made a segment."""
+    for path in directory.glob(f"*{UNNAMED}"):
+        with contextlib.suppress(FileNotFoundError):  # it has its name by now
+            if now_s - path.stat().st_mtime > STALE_S:
+                path.unlink()

@@ -1,14 +1,15 @@
-"""The gateway's side of the ledger: appends each attempt's two records to this worker's own file.
+"""The gateway's side of the ledger: stores each attempt's two records in this worker's own file.
 
-One `write` per record, straight into the kernel: what was written survives SIGKILL of the process
-(not the loss of power; nothing is synced). Rules:
+A record is copied into shared memory that a file backs: what was stored survives SIGKILL of the
+process (not the loss of power; nothing is synced). Rules:
  1. `open` either puts the attempt on record or raises, so that nothing is sent unrecorded.
- 2. `settle` never raises for a full disk: the record waits in a bounded queue, and until that is
-    empty `open` refuses. A record that the queue cannot take shows later as state `lost`.
- 3. A write that comes up short is cut off again, so that only the end of a file is ever torn.
+ 2. `open` leaves room for the end of every attempt that runs: a full disk refuses new ones first.
+ 3. `settle` never raises. If there is no room all the same, the record waits in a bounded queue,
+    and until that is empty `open` refuses. What the queue cannot take shows later as state `lost`.
+ 4. `prepare`, called beside the requests, does what takes long; without it, requests wait for that.
 """
 
-import fcntl
+import errno
 import logging
 import os
 import secrets
@@ -17,15 +18,21 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
-from slipstream.errors import LedgerUnavailable
-from slipstream.ledger.records import Opened, Settled
-from slipstream.ledger.segments import frame, segment_path
+import msgspec
 
-DEFAULT_SEGMENT_BYTES: Final = 16 * 1024 * 1024
+from slipstream.errors import LedgerUnavailable
+from slipstream.ledger.mapped import MappedSegment
+from slipstream.ledger.records import Opened, Record, Settled
+from slipstream.ledger.segments import HEADER, MAX_RECORD_BYTES, aligned, segment_path
+
+DEFAULT_SEGMENT_BYTES: Final = 2 * 1024 * 1024  # about 10,000 attempts; counts as resident memory
+MIN_SEGMENT_BYTES: Final = 2 * MAX_RECORD_BYTES
 DEFAULT_MAX_WAITING: Final = 65_536
-_MODE: Final = 0o600
+SETTLED_ROOM_BYTES: Final = 256  # kept for an attempt's end, which usually takes about half of it
+_MAX_TEXT_CHARS: Final = 250  # of each field of a record that is too large; seven fields have text
 
 _log = logging.getLogger("slipstream.ledger")
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Journal:
@@ -33,7 +40,7 @@ class Journal:
 
     Args:
         directory: Where all workers of this installation keep their segments; made if missing.
-        segment_bytes: A new file is begun once the current one is this long.
+        segment_bytes: How large a file is made; at least `MIN_SEGMENT_BYTES`.
         max_waiting: Settled records kept in memory while the disk takes none.
 
     Raises:
@@ -47,22 +54,25 @@ class Journal:
         segment_bytes: int = DEFAULT_SEGMENT_BYTES,
         max_waiting: int = DEFAULT_MAX_WAITING,
     ) -> None:
+        assert segment_bytes >= MIN_SEGMENT_BYTES
         self.worker: Final = f"{time.time_ns():x}-{os.getpid()}-{secrets.token_hex(4)}"
         self._directory: Final = directory
-        self._segment_bytes: Final = segment_bytes
+        self._segment_bytes: Final = aligned(segment_bytes)
         self._waiting: deque[bytes] = deque(maxlen=max_waiting)
         self._sequence = 0
-        self._descriptor = -1
-        self._size_bytes = 0
+        self._num_running = 0  # opened and not settled
+        self._is_closed = self._is_short = False
+        self._last: MappedSegment | None = None  # full and unlocked, not let go of yet
+        self._next: MappedSegment | None = None
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._begin_segment()
+            self._current = self._make_segment()
         except OSError as exc:
             raise _unavailable(exc) from exc
 
     @property
     def num_waiting(self) -> int:
-        """Settled records that are not on disk yet."""
+        """Settled records that are not in a file yet."""
         return len(self._waiting)
 
     def open(self, record: Opened) -> None:
@@ -73,23 +83,33 @@ class Journal:
         """
         if self._waiting and not self.retry():
             raise LedgerUnavailable("the ledger cannot be written; earlier records still wait")
+        body = _encode(record)
+        if len(body) > MAX_RECORD_BYTES:
+            body = _cut_short(record)
         try:
-            self._append(frame(record))
+            if self._next is None and not self._has_room(len(body)):
+                self._next = self._make_segment()
+            self._append(body)
         except OSError as exc:
             _log.error("journal: an attempt was refused, its record cannot be written: %s", exc)
             raise _unavailable(exc) from exc
+        self._num_running += 1
 
     def settle(self, record: Settled) -> None:
         """Put an attempt's end on record, now or as soon as the disk takes it."""
-        framed = frame(record)
+        body = _encode(record)
+        if len(body) > MAX_RECORD_BYTES:
+            body = _cut_short(record)
+        if self._num_running:
+            self._num_running -= 1
         if self._waiting and not self.retry():
-            self._keep(framed)
+            self._keep(body)
             return
         try:
-            self._append(framed)
+            self._append(body)
         except OSError as exc:
             _log.error("journal: a settled attempt waits in memory, disk refuses it: %s", exc)
-            self._keep(framed)
+            self._keep(body)
 
     def retry(self) -> bool:
         """Write the records that wait; return whether none is left."""
@@ -105,57 +125,81 @@ class Journal:
             _log.warning("journal: %d waiting records were written at last", num_written)
         return True
 
+    def prepare(self) -> None:
+        """Have the next segment ready and let go of the last; takes about a millisecond."""
+        if self._is_closed:
+            return
+        if self._last is not None:
+            self._last.close()
+            self._last = None
+        if self._next is not None:
+            return
+        try:
+            self._next = self._make_segment()
+        except OSError as exc:
+            if not self._is_short:
+                _log.warning("journal: no room for the next segment; soon no attempt runs: %s", exc)
+            self._is_short = True
+
     def close(self) -> None:
-        """Write what waits, if possible, and let go of the segment; closing twice is harmless."""
-        if self._descriptor < 0:
+        """Write what waits, if possible, and let go of the segments; closing twice is harmless."""
+        if self._is_closed:
             return
         if not self.retry():
             _log.error("journal: %d attempts will show as lost", len(self._waiting))
-        os.close(self._descriptor)
-        self._descriptor = -1
+        self._is_closed = True
+        if self._next is not None:
+            self._next.discard()
+            self._next = None
+        if self._last is not None:
+            self._last.close()
+            self._last = None
+        self._current.close()
 
-    # ---- one file -------------------------------------------------------------------------------
+    # ---- files ----------------------------------------------------------------------------------
 
-    def _append(self, framed: bytes) -> None:
-        if self._size_bytes >= self._segment_bytes:
-            self._begin_segment()
-        written = os.write(self._descriptor, framed)
-        if written == len(framed):
-            self._size_bytes += written
+    def _has_room(self, num_bytes: int) -> bool:
+        """Say whether a new attempt's record leaves room for the ends of all."""
+        current = self._current
+        left_bytes = current.size_bytes - current.end_bytes - HEADER.size - aligned(num_bytes)
+        return left_bytes >= (self._num_running + 1) * SETTLED_ROOM_BYTES
+
+    def _append(self, body: bytes) -> None:
+        """Store a record, in the next segment if need be; OSError if there is no room for that."""
+        if self._current.store(body):
             return
-        self._cut_back()
-        raise OSError(f"only {written} of {len(framed)} bytes could be written")
+        following = self._next or self._make_segment()
+        full, self._current, self._next = self._current, following, None
+        full.unlock()
+        if self._last is not None:  # `prepare` was not called since
+            self._last.close()
+        self._last = full
+        is_stored = following.store(body)
+        assert is_stored, "an empty segment has room for any record"
 
-    def _cut_back(self) -> None:
-        """Take off the beginning of a record; a file that keeps it is left behind instead."""
-        try:
-            os.ftruncate(self._descriptor, self._size_bytes)
-        except OSError:
-            self._size_bytes = self._segment_bytes
-
-    def _begin_segment(self) -> None:
-        """Begin the next file; the old one is let go only when the new one is ready."""
+    def _make_segment(self) -> MappedSegment:
+        if self._is_closed:
+            raise OSError(errno.EBADF, "the journal is closed")
         path = segment_path(self._directory, self.worker, self._sequence + 1)
-        unnamed = path.with_suffix(".new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        descriptor = os.open(unnamed, flags, _MODE)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            unnamed.rename(path)
-        except OSError:
-            os.close(descriptor)
-            unnamed.unlink(missing_ok=True)
-            raise
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = descriptor
+        made = MappedSegment(path, self._segment_bytes)
         self._sequence += 1
-        self._size_bytes = 0
+        self._is_short = False
+        return made
 
-    def _keep(self, framed: bytes) -> None:
+    def _keep(self, body: bytes) -> None:
         if len(self._waiting) == self._waiting.maxlen:
             _log.error("journal: the queue of waiting records is full; the oldest shows as lost")
-        self._waiting.append(framed)
+        self._waiting.append(body)
+
+
+def _cut_short(record: Record) -> bytes:
+    """Encode a record that is too large with the beginnings of its texts only."""
+    _log.warning(
+        "journal: the texts of attempt %.50s are too long, and were cut", record.attempt_id
+    )
+    texts = {name: getattr(record, name) for name in record.__struct_fields__}
+    cut = {name: text[:_MAX_TEXT_CHARS] for name, text in texts.items() if isinstance(text, str)}
+    return _encode(msgspec.structs.replace(record, **cut))
 
 
 def _unavailable(exc: OSError) -> LedgerUnavailable:

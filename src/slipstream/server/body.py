@@ -36,7 +36,7 @@ async def _read_on(
     first: bytes,
     has_more: bool,
 ) -> bytes:
-    parts = [first]
+    whole = bytearray(first)  # a list of pieces may cost a multiple of what they hold
     size = len(first)
     declared = next((int(v) for n, v in headers if n == b"content-length"), 0)
     is_too_large = max(size, declared) > max_bytes
@@ -49,12 +49,12 @@ async def _read_on(
         size += len(part)
         is_too_large = is_too_large or size > max_bytes
         if is_too_large:
-            parts.clear()
+            whole.clear()
         else:
-            parts.append(part)
+            whole += part
     if is_too_large:
         raise BodyTooLarge(
             f"The request body has {max(size, declared)} bytes or more; "
             f"at most {max_bytes} are accepted."
         )
-    return b"".join(parts)
+    return bytes(whole)

@@ -8,6 +8,7 @@ An Exchange lives as long as one request. It never touches a provider: it pulls 
 """
 
 import asyncio
+from collections.abc import Mapping
 from time import perf_counter
 
 from slipstream.call import Call, Dialect, Frame, Frames, Meaning, Receipt, Serve
@@ -19,11 +20,20 @@ from slipstream.server.protocol import ON_GONE
 from slipstream.server.render import error_headers, render_error, render_error_event
 from slipstream.server.reply import JSON, receipt_headers, send_whole
 from slipstream.server.summary import Summary
-from slipstream.wire.openai_chat import scan_request
+from slipstream.wire.openai_chat import fields_among, scan_request
 
 _EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 # Buffering proxies would hold back tokens; caches must not keep answers.
 _STREAM_HEADERS = (_EVENTS, (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+STOPPING = "This gateway is being stopped; send the request again."
+
+
+class Stopping(GatewayError):
+    """The server ends, and has waited for this answer as long as it may."""
+
+    status = 503
+    code = "shutting_down"
+    retry_after_s = 1.0  # another replica, or this one when it is back
 
 
 class Exchange:
@@ -31,9 +41,11 @@ class Exchange:
 
     __slots__ = (
         "_first_frame_at_s",
+        "_has_ended",
         "_has_started",
         "_is_gone",
         "_receive",
+        "_refused_fields",
         "_scope",
         "_send",
         "_task",
@@ -45,7 +57,14 @@ class Exchange:
         "status",
     )
 
-    def __init__(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        call_id: str,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        refused_fields: Mapping[str, tuple[str, ...]],
+    ) -> None:
         self.call_id = call_id
         self.call: Call | None = None
         self.receipt: Receipt | None = None
@@ -54,9 +73,11 @@ class Exchange:
         self._scope = scope
         self._receive = receive
         self._send = send
+        self._refused_fields = refused_fields
         self.started_at_s = perf_counter()
         self._first_frame_at_s = 0.0
         self._has_started = False
+        self._has_ended = False
         self._is_gone = False
         self._task = asyncio.current_task()
 
@@ -64,20 +85,34 @@ class Exchange:
         """Answer the request, whatever happens; returns when nothing is left to do."""
         self._scope[ON_GONE] = self._on_gone
         try:
-            self.call = await self._read_call(find_key, max_body_bytes)
-            await self._relay(serve(self.call))
-        except GatewayError as error:
-            self.error = error
-            await self._send_error(error)
+            try:
+                self.call = await self._read_call(find_key, max_body_bytes)
+                await self._relay(serve(self.call))
+            except GatewayError as error:
+                await self.fail(error)
         except ClientGone:
             self._is_gone = True
         except asyncio.CancelledError:
-            if not self._is_gone:
-                raise
             if self._task is not None:
                 self._task.uncancel()
+            if not self._is_gone:
+                await self.fail(Stopping(STOPPING))
         finally:
             del self._scope[ON_GONE]  # a cycle: the collector would have to find every request
+
+    async def fail(self, error: GatewayError) -> None:
+        """End with an error: as a status with a body, or as the last event of a stream.
+
+        A plain answer that has begun is cut instead, and one that has ended stays as it is.
+        """
+        self.error = error
+        if not self._has_started:
+            self.status = error.status
+            headers = [(b"x-request-id", self.call_id.encode()), JSON, *error_headers(error)]
+            await send_whole(self._send, error.status, render_error(error), headers)
+        elif not self._has_ended and self.call is not None and self.call.is_stream:
+            event = render_error_event(error)
+            await self._send({"type": "http.response.body", "body": event, "more_body": False})
 
     async def _read_call(self, find_key: FindKey | None, max_body_bytes: int) -> Call:
         headers = self._scope["headers"]
@@ -100,7 +135,7 @@ class Exchange:
             async for frame in answer:
                 if frame.receipt is not None:
                     self.receipt = frame.receipt
-                is_last = frame.meaning is Meaning.END
+                is_last = self._has_ended = frame.meaning is Meaning.END
                 if not self._has_started:
                     await self._start(frame)
                 if frame.meaning is not Meaning.WITHHELD:
@@ -126,16 +161,8 @@ class Exchange:
             headers += (JSON, (b"content-length", b"%d" % len(frame.data)))
         if frame.receipt is not None:
             headers += receipt_headers(frame.receipt)
+            headers += self._dropped_headers(frame.receipt)
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-
-    async def _send_error(self, error: GatewayError) -> None:
-        if self._has_started:
-            event = render_error_event(error)
-            await self._send({"type": "http.response.body", "body": event, "more_body": False})
-            return
-        self.status = error.status
-        headers = [(b"x-request-id", self.call_id.encode()), JSON, *error_headers(error)]
-        await send_whole(self._send, error.status, render_error(error), headers)
 
     def summary(self) -> Summary:
         """Return what the log and the metrics say of this request, once it is over."""
@@ -152,11 +179,15 @@ class Exchange:
             total_s=now_s - self.started_at_s,
         )
 
-    def end_overdue(self) -> None:
-        """End the exchange: its client neither reads nor leaves."""
-        self._on_gone()
+    def _dropped_headers(self, receipt: Receipt) -> list[Header]:
+        """Name the fields that the request had and its target did not get."""
+        refused = self._refused_fields.get(receipt.target.provider)
+        if not refused or self.call is None:
+            return []
+        dropped = fields_among(self.call.body, refused)
+        return [(b"x-slipstream-dropped", ", ".join(dropped).encode())] if dropped else []
 
     def _on_gone(self) -> None:
-        self._is_gone = True
-        if self._task is not None:
+        if not self._is_gone and self._task is not None:
+            self._is_gone = True
             self._task.cancel()

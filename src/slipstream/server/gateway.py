@@ -4,6 +4,7 @@ Raw ASGI, without a framework: an inference request costs a dict look-up before 
 Every endpoint but `/health` asks for a key.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -15,12 +16,11 @@ from slipstream.call import Serve
 from slipstream.errors import GatewayError, Overloaded, UnknownModel, UnknownPath, WrongMethod
 from slipstream.server.asgi import Header, Receive, Scope, Send
 from slipstream.server.auth import FindKey, authenticate
-from slipstream.server.exchange import Exchange
+from slipstream.server.exchange import STOPPING, Exchange, Stopping
 from slipstream.server.log import CanonicalLog
 from slipstream.server.metrics import Metrics
 from slipstream.server.render import error_headers, render_error
 from slipstream.server.reply import JSON, TEXT, send_whole
-from slipstream.server.watch import Watch
 
 _logger = logging.getLogger(__name__)
 
@@ -52,7 +52,8 @@ class Gateway:
         call_prefix: Starts every request id; unique to this process.
         max_body_bytes: Bound on a request's body.
         max_concurrent: Bound on answers in progress.
-        watch: Ends answers that outlive every deadline.
+        refused_fields: Of each provider that refuses any, so that an answer can say which of the
+            request's fields were left out.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Gateway:
         max_body_bytes: int,
         max_concurrent: int,
         log: CanonicalLog,
-        watch: Watch,
+        refused_fields: Mapping[str, tuple[str, ...]],
     ) -> None:
         self._serve = serve
         self._find_key = find_key
@@ -76,7 +77,7 @@ class Gateway:
         self._max_body_bytes = max_body_bytes
         self._max_concurrent = max_concurrent
         self._log = log
-        self._watch = watch
+        self._refused_fields = refused_fields
         self._numbers = count(1)
         self.metrics = Metrics()
         self._endpoints: dict[tuple[str, str], _Endpoint] = {
@@ -100,26 +101,26 @@ class Gateway:
             await endpoint(call_id, scope, receive, send)
         except GatewayError as error:
             await _send_error(send, call_id, error)
+        except asyncio.CancelledError:
+            await _send_error(send, call_id, Stopping(STOPPING))
         except Exception:
-            _logger.exception("defect while answering call=%s", call_id)
+            defect = _note_defect(call_id)
             with suppress(RuntimeError):  # the answer has begun; uvicorn will cut it
-                await _send_error(send, call_id, InternalError(_defect(call_id)))
+                await _send_error(send, call_id, defect)
 
     async def _chat(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         metrics = self.metrics
-        if metrics.num_active >= self._max_concurrent:
-            raise Overloaded(
-                f"This gateway is answering {self._max_concurrent} requests, as many as it may.",
-                retry_after_s=RETRY_AFTER_S,
-            )
-        exchange = Exchange(call_id, scope, receive, send)
+        exchange = Exchange(call_id, scope, receive, send, self._refused_fields)
         metrics.num_active += 1
-        self._watch.add(exchange)
         try:
-            await exchange.run(self._serve, self._find_key, self._max_body_bytes)
+            if metrics.num_active > self._max_concurrent:
+                await exchange.fail(_overloaded(self._max_concurrent))
+            else:
+                await exchange.run(self._serve, self._find_key, self._max_body_bytes)
+        except Exception:
+            await exchange.fail(_note_defect(call_id))
         finally:
             metrics.num_active -= 1
-            self._watch.remove(exchange)
             summary = exchange.summary()
             metrics.count(summary.target_name, summary.status, summary.total_s, summary.receipt)
             if self._log.is_on:
@@ -171,5 +172,16 @@ async def _send_error(send: Send, call_id: str, error: GatewayError) -> None:
     await send_whole(send, error.status, render_error(error), headers)
 
 
-def _defect(call_id: str) -> str:
-    return f"Slipstream failed in a way that it should not; its log has the details of {call_id}."
+def _overloaded(max_concurrent: int) -> Overloaded:
+    return Overloaded(
+        f"This gateway is answering {max_concurrent} requests, as many as it may.",
+        retry_after_s=RETRY_AFTER_S,
+    )
+
+
+def _note_defect(call_id: str) -> GatewayError:
+    """Log the exception that is being handled; return what the client learns of it."""
+    _logger.exception("defect while answering call=%s", call_id)
+    return InternalError(
+        f"Slipstream failed in a way that it should not; its log has the details of {call_id}."
+    )

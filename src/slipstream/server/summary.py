@@ -1,5 +1,6 @@
 """What remains of a request when it is over: its line in the log, its count in the metrics."""
 
+import json
 from functools import lru_cache
 from time import gmtime, strftime, time
 
@@ -8,6 +9,8 @@ import msgspec
 from slipstream.call import Call, Receipt
 from slipstream.errors import Exhausted, GatewayError
 from slipstream.ledger.cost import usd_text
+
+_MAX_WORD_CHARS = 200
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +67,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         )
         return (
             f"{_stamp(int(time()))} call={self.call_id} {who} target={quote(self.target_name)} "
-            f"attempts={self.num_attempts} status={self.status} outcome={self.outcome} {counts} "
+            f"attempts={self.num_attempts} status={self.status} outcome={quote(self.outcome)} "
+            f"{counts} "
             f"cost_usd={'-' if cost is None else usd_text(cost)} first_ms={first_ms} "
             f"total_ms={self.total_s * 1000:.1f}"
         )
@@ -84,7 +88,12 @@ def _stamp(wall_s: int) -> str:
 
 @lru_cache(maxsize=1024)
 def quote(text: str) -> str:
-    """Return a client's word so that it stays one word of one line."""
+    """Return another's word so that it stays one word of one line, of at most 200 characters.
+
+    What is not plain is written as JSON in ASCII: also line ends that only Unicode knows, and
+    codes that a terminal would obey, are shown and not acted upon.
+    """
+    text = text[:_MAX_WORD_CHARS]
     if text.isascii() and text.isprintable() and " " not in text and '"' not in text:
-        return text[:200]
-    return msgspec.json.encode(text[:200]).decode().replace(" ", "\\u0020")
+        return text
+    return json.dumps(text).replace(" ", "\\u0020").replace("\x7f", "\\u007f")

@@ -1,59 +1,78 @@
-"""Ends answers that nobody waits for any more: a client that stopped reading, or sending.
+"""Ends connections on which nothing goes on: silence, half a request, an answer nobody reads.
+
+    state      since                                 and then
+    idle       connected, first byte of a head,      closed after `idle_s`
+               or the end of the last answer
+    busy       a request's head was whole            aborted after `limit_s`
+    closing    the client last took some bytes       aborted after `idle_s`
 
 Upstreams have deadlines of their own. What has none is a client that keeps its connection open and
-does nothing; one timer for all answers, looked at rarely, is enough for that.
+does nothing. One look at all connections every few seconds is enough for that.
 """
 
-import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Collection
+from typing import Any, Protocol
 
-SWEEP_S = 1.0
+LOOKS = 15  # in `idle_s`: a limit takes effect late by a fifteenth of it
 
 
-class Ending(Protocol):
-    """Something in progress that can be ended from outside."""
+class Watched(Protocol):
+    """A client's connection."""
 
-    started_at_s: float
+    since_s: float
+    unsent_bytes: int
+    transport: Any
 
-    def end_overdue(self) -> None:
-        """End it now."""
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is being made."""
 
 
 class Watch:
-    """Ends what takes longer than `limit_s`.
+    """Looks at all connections, not more often than it needs to.
 
     Args:
-        limit_s: Longer than every deadline of an attempt together.
-        now_s: The clock of `started_at_s`.
-        call_later: Of the event loop.
+        connections: Those that are open; changes while it is watched.
+        idle_s: For what has no answer in progress.
+        limit_s: For one answer; longer than every deadline of an upstream together.
+        now_s: The clock of `since_s`.
     """
 
     def __init__(
         self,
+        connections: Collection[Watched],
+        *,
+        idle_s: float,
         limit_s: float,
         now_s: Callable[[], float],
-        call_later: Callable[..., asyncio.TimerHandle],
     ) -> None:
+        self._connections = connections
+        self._idle_s = idle_s
         self._limit_s = limit_s
         self._now_s = now_s
-        self._call_later = call_later
-        self._active: set[Ending] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._next_look_s = 0.0
 
-    def add(self, ending: Ending) -> None:
-        """Begin to watch."""
-        self._active.add(ending)
-        if self._timer is None:
-            self._timer = self._call_later(SWEEP_S, self._sweep)
+    def look(self) -> None:
+        """End what is overdue, if it is time to look again."""
+        now_s = self._now_s()
+        if now_s < self._next_look_s:
+            return
+        self._next_look_s = now_s + min(self._idle_s, self._limit_s) / LOOKS
+        for connection in tuple(self._connections):
+            self._check(connection, now_s)
 
-    def remove(self, ending: Ending) -> None:
-        """Stop watching; it ended by itself."""
-        self._active.discard(ending)
-
-    def _sweep(self) -> None:
-        oldest_s = self._now_s() - self._limit_s
-        for ending in [e for e in self._active if e.started_at_s < oldest_s]:
-            self._active.discard(ending)
-            ending.end_overdue()
-        self._timer = self._call_later(SWEEP_S, self._sweep) if self._active else None
+    def _check(self, connection: Watched, now_s: float) -> None:
+        transport = connection.transport
+        age_s = now_s - connection.since_s
+        if transport.is_closing():
+            unsent_bytes = transport.get_write_buffer_size()
+            if unsent_bytes < connection.unsent_bytes:
+                connection.unsent_bytes = unsent_bytes
+                connection.since_s = now_s
+            elif age_s > self._idle_s:
+                transport.abort()
+        elif connection.is_busy:
+            if age_s > self._limit_s:
+                transport.abort()
+        elif age_s > self._idle_s:
+            transport.close()

@@ -17,7 +17,8 @@ from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.messages import HttpRequest, encode_head, parse_base_url
 from slipstream.upstream.http.response import HttpResponse
 from slipstream.wire.errors_in import read_error, read_retry_after
-from slipstream.wire.openai_chat import AnswerStream, patch_request, read_answer
+from slipstream.wire.openai_chat import patch_request
+from slipstream.wire.openai_chat_answers import AnswerStream, read_answer
 from slipstream.wire.sse import EventSplitter, EventTooLarge
 
 

@@ -1,0 +1,201 @@
+"""Answers of OpenAI Chat Completions as they pass through: what each piece means.
+
+They are relayed as they are; this looks on from the side. Answers of our own models are made in
+chat_answer.py.
+
+Source: platform documentation and openai-python 3.52.0's types, 2026-11-21.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from slipstream.call import Frame, Meaning
+from slipstream.errors import Broken, UpstreamError
+from slipstream.wire import errors_in
+from slipstream.wire.invalid import UNREADABLE
+from slipstream.wire.sse import DONE, event_data
+from slipstream.wire.usage import read_usage
+
+MAX_CHOICES = 1024  # OpenAI offers 128
+_EMPTY = frozenset({b"", b"null", b'""', b"[]", b"{}"})
+
+_NOTHING = msgspec.Raw()  # a Raw equals no bytes: compare `bytes(raw)`
+
+
+class _Delta(msgspec.Struct):
+    content: msgspec.Raw = _NOTHING
+    refusal: msgspec.Raw = _NOTHING
+    reasoning: msgspec.Raw = _NOTHING
+    reasoning_content: msgspec.Raw = _NOTHING
+    tool_calls: msgspec.Raw = _NOTHING
+    function_call: msgspec.Raw = _NOTHING
+    audio: msgspec.Raw = _NOTHING
+
+    def has_content(self) -> bool:
+        return not (
+            bytes(self.content) in _EMPTY
+            and bytes(self.tool_calls) in _EMPTY
+            and bytes(self.reasoning) in _EMPTY
+            and bytes(self.reasoning_content) in _EMPTY
+            and bytes(self.refusal) in _EMPTY
+            and bytes(self.function_call) in _EMPTY
+            and bytes(self.audio) in _EMPTY
+        )
+
+
+class _ChunkChoice(msgspec.Struct):
+    index: Annotated[int, msgspec.Meta(ge=0, lt=MAX_CHOICES)] | None = None
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_ChunkChoice] | None = None
+    usage: msgspec.Raw = _NOTHING
+    error: msgspec.Raw = _NOTHING
+
+
+class _LateChoice(msgspec.Struct):
+    index: Annotated[int, msgspec.Meta(ge=0, lt=MAX_CHOICES)] | None = None
+    finish_reason: str | None = None
+
+
+class _LateChunk(msgspec.Struct):
+    """A chunk after the first with content: what it says no longer matters, only if it ends."""
+
+    choices: list[_LateChoice] | None = None
+    usage: Any = None
+    error: Any = None
+
+
+class _AnswerChoice(msgspec.Struct):
+    finish_reason: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    choices: list[_AnswerChoice] | None = None
+    usage: msgspec.Raw = _NOTHING
+    error: msgspec.Raw = _NOTHING
+
+
+_chunk_decoder = msgspec.json.Decoder(_Chunk)
+_late_decoder = msgspec.json.Decoder(_LateChunk)
+_answer_decoder = msgspec.json.Decoder(_Answer)
+
+
+def read_answer(body: bytes, *, is_reasoning_outside: bool = False) -> Frame:
+    """Read a whole plain answer; the frame carries its bytes unchanged.
+
+    Raises:
+        Broken: The body is no chat completion.
+        UpstreamError: It is an error inside a 200.
+    """
+    try:
+        said = _answer_decoder.decode(body)
+    except UNREADABLE as exc:
+        raise _failure(body, f"the answer is no chat completion: {exc}") from exc
+    if _may_be_error(said) and errors_in.is_error(body):
+        raise errors_in.read_error(200, body, retry_after_s=None)
+    if not said.choices:
+        raise Broken("the answer holds no choices")
+    usage = read_usage(said.usage, is_reasoning_outside=is_reasoning_outside)
+    return Frame(body, Meaning.END, usage, said.choices[0].finish_reason)
+
+
+def _may_be_error(said: _Answer | _Chunk) -> bool:
+    """Tell cheaply what is an ordinary piece of an answer; the rest is worth a closer look."""
+    return not said.choices or bytes(said.error) not in _EMPTY
+
+
+def _failure(data: bytes, problem: str) -> UpstreamError:
+    """Return the error that an answer or an event is, in whatever shape; Broken if it is none."""
+    if errors_in.is_error(data):
+        return errors_in.read_error(200, data, retry_after_s=None)
+    return Broken(problem)
+
+
+class AnswerStream:
+    """Reads the events of one streamed answer, in order.
+
+    The terminal event is `[DONE]`; a provider that leaves it out is complete all the same once
+    every choice has said why it finished.
+    """
+
+    __slots__ = (
+        "_finish_reason",
+        "_finished",
+        "_has_content",
+        "_is_reasoning_outside",
+        "_seen",
+        "_wants_usage",
+    )
+
+    def __init__(self, *, wants_usage: bool, is_reasoning_outside: bool = False) -> None:
+        self._wants_usage = wants_usage
+        self._is_reasoning_outside = is_reasoning_outside
+        self._finish_reason: str | None = None
+        self._seen = self._finished = 0  # one bit for each choice, by its index
+        self._has_content = False
+
+    def read(self, event: bytes) -> Frame:
+        """Say what one event means; the frame carries its bytes unchanged.
+
+        Raises:
+            Broken: The event is no chunk of a chat completion.
+            UpstreamError: It is an error.
+        """
+        data = event_data(event)
+        if data is None:
+            return Frame(event, Meaning.SILENT)
+        if data.startswith(b"[DONE]"):
+            return Frame(event, Meaning.END, None, self._finish_reason)
+        if self._has_content and self._is_ordinary(data):
+            return Frame(event, Meaning.CONTENT)
+        try:
+            said = _chunk_decoder.decode(data)
+        except UNREADABLE as exc:
+            problem = f"a stream event is no chat completion chunk: {exc}"
+            raise _failure(data, problem) from exc
+        if _may_be_error(said) and errors_in.is_error(data):
+            raise errors_in.read_error(200, data, retry_after_s=None)
+        usage = read_usage(said.usage, is_reasoning_outside=self._is_reasoning_outside)
+        return Frame(event, self._meaning(said), usage)
+
+    def end(self) -> Frame | None:
+        """Return the END frame for a stream that closed without `[DONE]`; None if it was cut."""
+        if self._finish_reason is None or self._seen != self._finished:
+            return None
+        return Frame(DONE, Meaning.END, None, self._finish_reason)
+
+    def _is_ordinary(self, data: bytes) -> bool:
+        """Tell cheaply a chunk that adds to one choice and does nothing else."""
+        try:
+            said = _late_decoder.decode(data)
+        except UNREADABLE:
+            return False
+        choices = said.choices
+        if said.usage is not None or said.error is not None or not choices or len(choices) > 1:
+            return False
+        [choice] = choices
+        if choice.finish_reason:
+            return False
+        self._seen |= 1 << (choice.index or 0)
+        return True
+
+    def _meaning(self, said: _Chunk) -> Meaning:
+        if not said.choices:
+            is_usage = said.choices is not None and bytes(said.usage) not in _EMPTY
+            return Meaning.WITHHELD if is_usage and not self._wants_usage else Meaning.SILENT
+        meaning = Meaning.SILENT
+        for choice in said.choices:
+            bit = 1 << (choice.index or 0)
+            self._seen |= bit
+            if choice.finish_reason:
+                self._finish_reason = choice.finish_reason
+                self._finished |= bit
+                meaning = Meaning.CONTENT
+            elif choice.delta is not None and choice.delta.has_content():
+                meaning = Meaning.CONTENT
+        self._has_content = self._has_content or meaning is Meaning.CONTENT
+        return meaning

@@ -1,0 +1,268 @@
+"""One exchange, whatever ends it: frames go out in order, errors in shape, and it always ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from slipstream.call import Call, Frame, Frames, Meaning, Receipt, Serve, Target
+from slipstream.errors import Busy, GatewayError, StreamCut
+from slipstream.server.asgi import Message
+from slipstream.server.exchange import Exchange
+from slipstream.server.protocol import ON_GONE
+from tests.server.asking import Asked, chat, serve_frames
+
+RECEIPT = Receipt(attempt_id="a", target=Target("lab", "m"), num_attempts=1)
+SAY = Frame(b"data: one\n\n", Meaning.CONTENT, receipt=RECEIPT)
+USAGE = Frame(b"data: usage\n\n", Meaning.WITHHELD)
+DONE = Frame(b"data: [DONE]\n\n", Meaning.END, receipt=RECEIPT)
+
+
+def exchange_of(asked: Asked, **refused_fields: tuple[str, ...]) -> Exchange:
+    """Return the exchange of a request, in the running task."""
+    return Exchange("req-1", asked.scope, asked.receive, asked.send, refused_fields)
+
+
+async def run(asked: Asked, serve: Serve, **refused_fields: tuple[str, ...]) -> Exchange:
+    """Run the exchange of a request to its end."""
+    exchange = exchange_of(asked, **refused_fields)
+    async with asyncio.timeout(10):
+        await exchange.run(serve, None, 10_000)
+    return exchange
+
+
+class Endless:
+    """A stream that says one thing and then waits; notes that it was closed."""
+
+    def __init__(self) -> None:
+        self.is_waiting = asyncio.Event()
+        self.is_closed = False
+
+    async def serve(self, call: Call) -> Frames:
+        """Answer a call."""
+        try:
+            yield SAY
+            self.is_waiting.set()
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0)  # closing takes a turn of the loop
+            self.is_closed = True
+
+
+@asynccontextmanager
+async def begun(asked: Asked, endless: Endless) -> AsyncIterator[asyncio.Task[Exchange]]:
+    """Run an exchange up to where its stream waits; it must end by itself afterwards."""
+    task = asyncio.ensure_future(run(asked, endless.serve))
+    await asyncio.wait_for(endless.is_waiting.wait(), 5)
+    yield task
+    await asyncio.wait_for(task, 5)
+    assert endless.is_closed
+    assert not task.cancelling()
+    assert ON_GONE not in asked.scope
+
+
+async def test_stream_goes_out_frame_by_frame_without_what_is_withheld() -> None:
+    """Each frame is a message of its own; ours alone is not sent; END ends it."""
+    asked = Asked(chat(stream=True))
+    exchange = await run(asked, serve_frames(SAY, USAGE, DONE))
+
+    assert [message.get("body") for message in asked.sent[1:]] == [SAY.data, DONE.data]
+    assert asked.has_ended
+    assert asked.headers["content-type"].startswith("text/event-stream")
+    assert asked.headers["x-slipstream-target"] == "lab/m"
+    assert "content-length" not in asked.headers
+    assert exchange.summary().outcome == "ok"
+
+
+async def test_plain_answer_has_its_length() -> None:
+    """A plain answer is one message with a length."""
+    asked = Asked([b"", *[bytes([byte]) for byte in chat()]])
+    await run(asked, serve_frames(Frame(b"{}", Meaning.END)))
+
+    assert asked.headers["content-length"] == "2"
+    assert asked.headers["content-type"] == "application/json"
+    assert asked.body == b"{}"
+
+
+async def test_error_before_the_first_frame_is_a_status() -> None:
+    """Nothing was said yet, so the status can still tell."""
+
+    async def serve(call: Call) -> Frames:
+        raise Busy("later", retry_after_s=3.0)
+        yield SAY
+
+    asked = Asked(chat(stream=True))
+    exchange = await run(asked, serve)
+
+    assert asked.status == 429
+    assert asked.headers["retry-after"] == "3"
+    assert asked.headers["x-request-id"] == "req-1"
+    assert exchange.summary().outcome == "rate_limit_exceeded"
+
+
+async def test_error_after_the_first_frame_is_the_last_event() -> None:
+    """A stream that has begun ends with an error, never with a made-up end."""
+
+    async def serve(call: Call) -> Frames:
+        yield SAY
+        raise StreamCut("cut")
+
+    asked = Asked(chat(stream=True))
+    exchange = await run(asked, serve)
+
+    assert asked.status == 200
+    assert asked.has_ended
+    assert asked.error["code"] == "upstream_stream_cut"
+    assert b"[DONE]" not in asked.body
+    assert exchange.summary().outcome == "upstream_stream_cut"
+
+
+async def test_error_after_the_end_sends_nothing_more() -> None:
+    """What goes wrong once the client has everything is logged, not sent."""
+
+    async def serve(call: Call) -> Frames:
+        yield SAY
+        yield DONE
+        raise StreamCut("too late")
+
+    asked = Asked(chat(stream=True))
+    exchange = await run(asked, serve)
+
+    assert asked.body == SAY.data + DONE.data
+    assert exchange.error is not None
+
+
+async def test_client_gone_cancels_and_closes_the_answer() -> None:
+    """The frames are closed to their end, and the task is not left cancelled."""
+    asked, endless = Asked(chat(stream=True)), Endless()
+    async with begun(asked, endless) as task:
+        asked.scope[ON_GONE]()
+    summary = task.result().summary()
+    assert summary.outcome == "client_gone"
+    assert summary.status == 200
+
+
+async def test_client_gone_twice_does_not_interrupt_the_closing() -> None:
+    """A second notice, while frames are being closed, changes nothing."""
+    asked, endless = Asked(chat(stream=True)), Endless()
+    async with begun(asked, endless):
+        on_gone = asked.scope[ON_GONE]
+        on_gone()
+        asyncio.get_running_loop().call_soon(on_gone)
+
+
+async def test_stop_of_the_server_ends_a_stream_with_an_error() -> None:
+    """An answer that outlives the shutdown says why it ends."""
+    asked, endless = Asked(chat(stream=True)), Endless()
+    async with begun(asked, endless) as task:
+        task.cancel()
+        await asyncio.sleep(0)
+    assert asked.has_ended
+    assert asked.error["code"] == "shutting_down"
+
+
+async def test_stop_of_the_server_before_the_first_frame_is_a_503() -> None:
+    """A client that got nothing may try another replica at once."""
+
+    async def serve(call: Call) -> Frames:
+        await asyncio.sleep(60)
+        yield SAY
+
+    asked = Asked(chat())
+    task = asyncio.ensure_future(run(asked, serve))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.wait_for(task, 5)
+
+    assert asked.status == 503
+    assert asked.headers["x-should-retry"] == "true"
+    assert asked.headers["retry-after"] == "1"
+
+
+async def test_client_gone_while_an_error_is_sent_is_the_end() -> None:
+    """A client that leaves while it is told of an error leaves no error behind. (It once did.)"""
+
+    class Slow(Asked):
+        async def send(self, message: Message) -> None:
+            self.scope[ON_GONE]()
+            await asyncio.sleep(60)
+
+    async def serve(call: Call) -> Frames:
+        raise StreamCut("cut")
+        yield SAY
+
+    exchange = await run(Slow(chat(stream=True)), serve)
+    assert exchange.summary().is_gone
+
+
+async def test_client_gone_between_the_end_and_its_sending_closes_all() -> None:
+    """A client that leaves in the last moment leaves nothing open."""
+    endings: list[str] = []
+
+    class Slow(Asked):
+        async def send(self, message: Message) -> None:
+            if message.get("more_body") is False:
+                self.scope[ON_GONE]()
+                await asyncio.sleep(60)
+            await super().send(message)
+
+    async def serve(call: Call) -> Frames:
+        try:
+            yield SAY
+            yield DONE
+        finally:
+            endings.append("closed")
+
+    exchange = await run(Slow(chat(stream=True)), serve)
+    assert exchange.summary().is_gone
+    assert endings == ["closed"]
+
+
+async def test_half_a_request_is_not_served() -> None:
+    """A client that leaves while it sends is gone, and nobody is asked."""
+
+    class Leaving(Asked):
+        async def receive(self) -> Message:
+            message = await super().receive()
+            return {**message, "more_body": True} if message["type"] == "http.request" else message
+
+    def serve(call: Call) -> Frames:
+        raise AssertionError("it must not be asked")
+
+    asked = Leaving(chat())
+    exchange = await run(asked, serve)
+    assert asked.sent == []
+    assert exchange.summary().outcome == "client_gone"
+    assert exchange.summary().status == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused", "shown"),
+    [
+        ({"stream_options": {}, "seed": 1}, ("stream_options", "x"), "stream_options"),
+        ({"stream_options": {}, "seed": 1}, ("seed", "stream_options"), "seed, stream_options"),
+        ({"seed": 1}, ("stream_options",), None),
+        ({"metadata": {"stream_options": 1}}, ("stream_options",), None),
+    ],
+)
+async def test_dropped_fields_are_named(
+    fields: dict[str, object], refused: tuple[str, ...], shown: str | None
+) -> None:
+    """Nothing is dropped silently: what the target that answered did not get is in a header."""
+    asked = Asked(chat(**fields))
+    await run(asked, serve_frames(DONE), lab=refused)
+    assert asked.headers.get("x-slipstream-dropped") == shown
+
+    other = Asked(chat(**fields))
+    await run(other, serve_frames(DONE), spare=refused)
+    assert "x-slipstream-dropped" not in other.headers
+
+
+async def test_fail_ends_an_exchange_that_never_ran() -> None:
+    """A refusal before anything was looked at is an answer, too."""
+    asked = Asked(chat())
+    exchange = exchange_of(asked)
+    await exchange.fail(GatewayError("no"))
+    assert asked.status == 500
+    assert exchange.summary().status == 500

@@ -1,0 +1,66 @@
+"""Errors in OpenAI's shape, and the headers that an SDK's retry obeys."""
+
+import json
+
+import pytest
+
+from slipstream.errors import (
+    BadRequest,
+    Busy,
+    Exhausted,
+    GatewayError,
+    LedgerUnavailable,
+    Overloaded,
+    TimedOut,
+    Unauthorized,
+)
+from slipstream.server.render import error_headers, render_error, render_error_event
+
+
+def test_error_has_openais_four_fields() -> None:
+    """Every field is there, also those that say nothing."""
+    error = json.loads(render_error(BadRequest("wrong", param="n", code="c")))
+    assert error == {
+        "error": {"message": "wrong", "type": "invalid_request_error", "param": "n", "code": "c"}
+    }
+    assert json.loads(render_error(GatewayError("x")))["error"]["param"] is None
+
+
+def test_error_event_is_one_event() -> None:
+    """Whatever a message holds, it stays one line of one event."""
+    event = render_error_event(BadRequest("two\nlines\r\nand é \x1b[0m"))
+    assert event.startswith(b'data: {"error":')
+    assert event.endswith(b"}\n\n")
+    assert event.count(b"\n") == 2
+    assert b"\r" not in event
+
+
+@pytest.mark.parametrize(
+    ("error", "should_retry"),
+    [
+        (BadRequest("x"), b"false"),
+        (Unauthorized("x"), b"false"),
+        (Busy("x", retry_after_s=2.1), b"true"),
+        (Overloaded("x", retry_after_s=1.0), b"true"),
+        (TimedOut("idle", 1.0), b"true"),
+        (LedgerUnavailable("x"), b"true"),
+        (GatewayError("x"), b"false"),  # a 500 of ours: the SDKs would send it twice more
+    ],
+)
+def test_headers_say_whether_to_retry(error: GatewayError, should_retry: bytes) -> None:
+    """The SDKs retry every 5xx by themselves; only waiting that may help is worth it."""
+    assert dict(error_headers(error))[b"x-should-retry"] == should_retry
+
+
+@pytest.mark.parametrize(("wait_s", "shown"), [(0.0, b"0"), (0.2, b"1"), (2.0, b"2"), (2.1, b"3")])
+def test_retry_after_is_rounded_up(wait_s: float, shown: bytes) -> None:
+    """A client never comes back too early."""
+    assert dict(error_headers(Busy("x", retry_after_s=wait_s)))[b"retry-after"] == shown
+
+
+def test_exhausted_names_the_last_target_and_the_number_of_attempts() -> None:
+    """Headers say where a call ended; names from clients stay legal header text."""
+    error = Exhausted((("a/b", Busy("x")), ("c/é\r\nx: y", Busy("y"))))
+    headers = dict(error_headers(error))
+    assert headers[b"x-slipstream-target"] == b"c/%C3%A9%0D%0Ax: y"
+    assert headers[b"x-slipstream-attempts"] == b"2"
