@@ -55,6 +55,7 @@ class Running:
         return Memory(
             sum(part.rss_bytes for part in parts),
             sum(part.pss_bytes for part in parts),
+            sum(part.anonymous_bytes for part in parts),
             sum(part.peak_rss_bytes for part in parts),
             sum(part.num_processes for part in parts),
         )

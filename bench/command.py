@@ -80,8 +80,8 @@ def main(figures: Sequence[Figure]) -> None:
         tell(line)
         run.results.note(line)
     wanted = [f for f in figures if not options.figures or f.name in options.figures]
-    busy = _measure(wanted, run)
-    conditions = _conditions(run, busy)
+    conditions = _conditions(run)  # now: others may commit while it runs
+    conditions["busy_without_us"] = [round(share, 3) for share in _measure(wanted, run)]
     _print(run, conditions, options.json)
     sys.exit(1 if run.failures else 0)
 
@@ -138,7 +138,7 @@ def _warm(arena: Arena, run: Run) -> None:
         run_wrk(running.started.plain, connections=8, duration_s=run.seconds(1, 3))
 
 
-def _conditions(run: Run, busy: Sequence[float]) -> dict[str, Any]:
+def _conditions(run: Run) -> dict[str, Any]:
     return {
         **machine(),
         "commit": _commit(),
@@ -149,7 +149,6 @@ def _conditions(run: Run, busy: Sequence[float]) -> dict[str, Any]:
         "answer_bytes": ANSWER_BYTES,
         "rounds": run.rounds,
         "is_quick": run.is_quick,
-        "busy_without_us": [round(share, 3) for share in busy],
     }
 
 

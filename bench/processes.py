@@ -22,10 +22,14 @@ _ORPHAN_LIMIT_S = 0.5  # for helper processes to notice that their parent ended
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a tree holds. RSS counts a shared page once per process, PSS shares it out."""
+    """What a tree holds. RSS counts a shared page once per process, PSS shares it out.
+
+    Anonymous memory is what it allocated itself, without mapped files such as the journal.
+    """
 
     rss_bytes: int
     pss_bytes: int
+    anonymous_bytes: int
     peak_rss_bytes: int  # sum of each process's own high-water mark
     num_processes: int
 
@@ -71,7 +75,7 @@ class Tree:
 
     def memory(self) -> Memory:
         """Return what the tree holds now, and the most it ever held."""
-        rss = pss = peak = count = 0
+        rss = pss = anonymous = peak = count = 0
         for pid in self.pids():
             rollup = _fields(f"/proc/{pid}/smaps_rollup")
             if "Rss" not in rollup:
@@ -79,8 +83,9 @@ class Tree:
             count += 1
             rss += rollup["Rss"]
             pss += rollup["Pss"]
+            anonymous += rollup["Anonymous"]
             peak += _fields(f"/proc/{pid}/status").get("VmHWM", 0)
-        return Memory(rss * 1024, pss * 1024, peak * 1024, count)
+        return Memory(rss * 1024, pss * 1024, anonymous * 1024, peak * 1024, count)
 
     def open_files(self) -> list[str]:
         """Return what the tree's descriptors point to; `socket:[INODE]` for a socket."""

@@ -166,7 +166,7 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How long each phase of one attempt may take, in seconds."""
 
     connect_s: float = 5.0
-    first_token_s: float = 60.0  # from the request's last byte to the first piece that says something
+    first_token_s: float = 60.0  # from the request to the first piece that says something
     idle_s: float = 60.0  # between two reads of an answer
     total_s: float = 600.0  # of the whole call, all attempts together
 

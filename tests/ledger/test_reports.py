@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from slipstream.errors import ConfigError
+from slipstream.ledger.cost import usd_text
 from slipstream.ledger.drain import drain_all
 from slipstream.ledger.journal import Journal
 from slipstream.ledger.records import Opened, Settled
-from slipstream.ledger.cost import usd_text
 from slipstream.ledger.reports import parse_groups, totals
 from tests.ledger.samples import NOON_NS, buckets, opened, settled, store_in
 

@@ -184,7 +184,7 @@ async def fetch(
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for a condition, up to the test's own limit."""
-    while not condition():  # noqa: ASYNC110 -- what is waited for has no event of its own
+    while not condition():
         await asyncio.sleep(0.002)
 
 

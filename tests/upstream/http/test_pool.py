@@ -150,7 +150,7 @@ async def test_turn_granted_in_the_moment_of_the_cancellation_goes_to_the_next(
         await until(lambda: pool.num_waiting == 2)
         if is_lost:
             connection.abort()
-            while pool.num_waiting == 2:  # noqa: ASYNC110 -- the grant must not be seen a turn late
+            while pool.num_waiting == 2:
                 await asyncio.sleep(0)
         else:
             pool.release(connection)
