@@ -26,16 +26,20 @@ def measure(arena: Arena, run: Run) -> None:
     """Time each command and each start."""
     for row in run.rows:
         tell(f"startup: {row.name}")
-        commands = ((_IMPORT, row.import_command), (_HELP, row.help_command))
-        for metric, command in commands:
-            for number in range(1 + 3 if command else 0):
-                with run.measuring(row.name):
-                    taken_ms = _time_ms(row, command)
-                    if number:
-                        run.results.add(metric, row.name, number, taken_ms)
+        _measure_command(run, row, _IMPORT, row.import_command)
+        _measure_command(run, row, _HELP, row.help_command)
         for number in range(run.fresh_rounds):
             with run.measuring(row.name), arena.fresh(row) as running:
                 run.results.add(_SERVE, row.name, number, running.start_s * 1000)
+
+
+def _measure_command(run: Run, row: Contestant, metric: Metric, command: Sequence[str]) -> None:
+    """Time a command three times, after one that fills the page cache."""
+    for number in range(1 + 3 if command else 0):
+        with run.measuring(row.name):
+            taken_ms = _time_ms(row, command)
+            if number:
+                run.results.add(metric, row.name, number, taken_ms)
 
 
 def _time_ms(row: Contestant, command: Sequence[str]) -> float:

@@ -27,18 +27,22 @@ def measure(arena: Arena, run: Run) -> None:
     for number in range(run.rounds):
         for connections in CONNECTIONS:
             tell(f"throughput: round {number + 1}, {_AT[connections]}")
-            loads: dict[str, Load] = {}
-            for running in arena.running:
-                with run.measuring(running.name):
-                    load = _load(arena, run, running, connections)
-                    if load.num_requests:
-                        loads[running.name] = load
-            for name, load in loads.items():
-                run.results.add(_RATE[connections], name, number, load.requests_per_s)
-                run.results.add(_P50[connections], name, number, load.p50_us)
-                run.results.add(_P99[connections], name, number, load.p99_us)
-            if connections == 1:
-                _add_differences(run, number, loads)
+            _measure_setting(arena, run, number, connections)
+
+
+def _measure_setting(arena: Arena, run: Run, number: int, connections: int) -> None:
+    loads: dict[str, Load] = {}
+    for running in arena.running:
+        with run.measuring(running.name):
+            load = _load(arena, run, running, connections)
+            if load.num_requests:
+                loads[running.name] = load
+    for name, load in loads.items():
+        run.results.add(_RATE[connections], name, number, load.requests_per_s)
+        run.results.add(_P50[connections], name, number, load.p50_us)
+        run.results.add(_P99[connections], name, number, load.p99_us)
+    if connections == 1:
+        _add_differences(run, number, loads)
 
 
 def _load(arena: Arena, run: Run, running: Running, connections: int) -> Load:

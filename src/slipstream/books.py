@@ -47,13 +47,15 @@ class KeyRing:
 
 
 @asynccontextmanager
-async def keeping_books(home: Path, database_url: str) -> AsyncIterator[KeyRing]:
+async def keeping_books(
+    home: Path, database_url: str, *, start_s: float = START_S
+) -> AsyncIterator[KeyRing]:
     """Run a bookkeeper while the context is open; yield the keys that it reports.
 
     When the context closes, the bookkeeper drains what is left and ends.
 
     Raises:
-        ConfigError: The database cannot be used.
+        ConfigError: The database cannot be used, or there was no word of it for `start_s`.
     """
     ring = KeyRing()
     first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -80,18 +82,18 @@ async def keeping_books(home: Path, database_url: str) -> AsyncIterator[KeyRing]
     )
     try:
         await process.start()
-        await _until_ready(first, process)
+        await _until_ready(first, process, start_s)
         yield ring
     finally:
         await process.stop()
 
 
-async def _until_ready(first: asyncio.Future[None], process: Supervised) -> None:
+async def _until_ready(first: asyncio.Future[None], process: Supervised, start_s: float) -> None:
     try:
-        await asyncio.wait_for(first, START_S)
+        await asyncio.wait_for(first, start_s)
     except TimeoutError as exc:
         raise ConfigError(
-            f"the ledger's process did not come up within {START_S:g} s; "
+            f"the ledger's process did not come up within {start_s:g} s; "
             f"its last words: {process.last_words or 'none'}"
         ) from exc
 

@@ -2,16 +2,14 @@
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from slipstream.upstream.scripted.server import scripted_upstream
-from tests.flows.conftest import CONFIG, House
+from tests.flows.conftest import House
+from tests.flows.gateway_process import GatewayProcess, launched, write_config
 from tests.flows.ledger_rows import read_rows, rows_of
 from tests.flows.raw import ask, connect, encode
 
@@ -91,62 +89,33 @@ async def test_stream_broken_after_commit_has_a_row_with_tokens_so_far(
 
 async def test_gateway_killed_in_a_burst_leaves_one_row_for_each_answer(tmp_path: Path) -> None:
     """SIGKILL loses no answered request and counts none twice, also across a restart."""
-    home = tmp_path / "home"
     async with scripted_upstream() as lab:
-        config = tmp_path / "slipstream.toml"
-        config.write_text(
-            CONFIG.format(server="", deadlines="", lab=lab.base_url, spare=lab.base_url)
-        )
-        process, url, key = await _start(config, home)
-        assert key is not None
-        answered = await _burst(url, key, process, num=10_000, kill_after=6_000)
-        await asyncio.sleep(0.2)
-        process, _, _ = await _start(config, home)
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        config = write_config(tmp_path, lab.base_url)
+        async with launched(config) as gateway:
+            await gateway.until_listening()
+            answered = await _burst(gateway, num=10_000, kill_after=6_000)
+        async with launched(config) as gateway:
+            await gateway.until_listening()
+            gateway.process.send_signal(signal.SIGTERM)
+            assert await gateway.wait() == 0
 
     by_call: dict[str, int] = {}
-    for row in read_rows(home):
+    for row in read_rows(gateway.home):
         by_call[row["call_id"]] = by_call.get(row["call_id"], 0) + 1
     assert len(answered) >= 5_900
     assert set(answered) <= set(by_call)
     assert set(by_call.values()) == {1}
 
 
-async def _start(config: Path, home: Path) -> tuple[asyncio.subprocess.Process, str, str | None]:
-    """Start `slipstream serve`; return it, its address and the key that it made, if any."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "slipstream",
-        "serve",
-        "--config",
-        str(config),
-        env={**os.environ, "SLIPSTREAM_HOME": str(home)},
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    key = None
-    while True:
-        line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
-        if line.startswith("first key"):
-            key = line.rpartition(" ")[2]
-        if line.startswith("listening on "):
-            return process, line.removeprefix("listening on "), key
-        assert line, "the gateway ended before it listened"
-
-
-async def _burst(
-    url: str, key: str, process: asyncio.subprocess.Process, *, num: int, kill_after: int
-) -> list[str]:
+async def _burst(gateway: GatewayProcess, *, num: int, kill_after: int) -> list[str]:
     """Send `num` requests over 32 connections, kill the gateway in the middle; return the ids of
     those that were answered whole."""
-    request = encode("POST", "/v1/chat/completions", key, chat(), close=False)
+    request = encode("POST", "/v1/chat/completions", gateway.key, chat(), close=False)
     answered: list[str] = []
     left = iter(range(num))
 
     async def client() -> None:
-        reader, writer = await connect(url)
+        reader, writer = await connect(gateway.url)
         try:
             for _ in left:
                 writer.write(request)
@@ -155,12 +124,12 @@ async def _burst(
                 await reader.readexactly(int(headers["content-length"]))
                 answered.append(headers["x-request-id"])
                 if len(answered) == kill_after:
-                    process.kill()
+                    gateway.process.kill()
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
             writer.close()
 
     await asyncio.wait_for(asyncio.gather(*(client() for _ in range(32))), 120)
-    await process.wait()
+    await gateway.wait()
     return answered

@@ -49,11 +49,9 @@ def _port(sock: socket.socket) -> int:
     return int(sock.getsockname()[1])
 
 
-@pytest.mark.parametrize("host", ["203.0.113.1", "no.such.host.invalid", "not a host", ""])
+@pytest.mark.parametrize("host", ["203.0.113.1", "no.such.host.invalid", "not a host"])
 def test_address_of_another_machine_is_refused(host: str) -> None:
     """What cannot be listened on is a clear error that names it and what to do."""
-    if host == "":
-        pytest.skip("an empty host is every address, which config refuses")
     with pytest.raises(ConfigError, match=r"cannot listen on .*choose another with --port"):
         listen(host, 0)
 
@@ -99,7 +97,7 @@ async def test_open_answers_are_cut_with_an_error_when_the_time_is_over(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A stream ends with an error event, a waiting request with a 503; nothing is left."""
-    slow, gateway = Slow(), None
+    slow = Slow()
     gateway = gateway_of(slow.serve)
     async with listening(gateway, shutdown_s=0.3) as url:
         request = encode("POST", CHAT, None, chat(stream=True), close=False)

@@ -91,24 +91,18 @@ class Relay:
                 yield read_answer(body, is_reasoning_outside=is_reasoning_outside)
                 return
             await _require_event_stream(response)
-            splitter = EventSplitter()
-            stream = AnswerStream(
-                wants_usage=call.wants_usage, is_reasoning_outside=is_reasoning_outside
+            reading = _Reading(
+                response,
+                AnswerStream(
+                    wants_usage=call.wants_usage, is_reasoning_outside=is_reasoning_outside
+                ),
             )
-            is_silent = True
-            response.expect_meaning()
             async for data in response.chunks():
-                for event in _split(splitter, data):
-                    frame = stream.read(event)
-                    if frame.meaning is Meaning.END:
-                        response.leave()
-                        yield frame
-                        return
-                    if is_silent and frame.meaning is Meaning.CONTENT:
-                        is_silent = False
-                        response.note_meaning()
+                for frame in reading.feed(data):
                     yield frame
-            for frame in _last_frames(stream, splitter.finish()):
+                if reading.has_ended:
+                    return
+            for frame in reading.finish():
                 yield frame
         finally:
             response.close()
@@ -161,6 +155,58 @@ class Relay:
         return read_error(response.status, body, retry_after_s=wait_s)
 
 
+class _Reading:
+    """One stream's bytes on their way to frames.
+
+    Tells the response when the answer has begun to say something, since bytes that mean nothing are
+    no first token, and when it has been read as far as it matters.
+    """
+
+    __slots__ = ("_is_silent", "_response", "_splitter", "_stream", "has_ended")
+
+    def __init__(self, response: HttpResponse, stream: AnswerStream) -> None:
+        self._response = response
+        self._stream = stream
+        self._splitter = EventSplitter()
+        self._is_silent = True
+        self.has_ended = False
+        response.expect_meaning()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Yield the frames that became whole, none after the terminal one."""
+        for event in _split(self._splitter, data):
+            frame = self._stream.read(event)
+            if frame.meaning is Meaning.END:
+                self.has_ended = True
+                self._response.leave()
+                yield frame
+                return
+            if self._is_silent and frame.meaning is Meaning.CONTENT:
+                self._is_silent = False
+                self._response.note_meaning()
+            yield frame
+
+    def finish(self) -> Iterator[Frame]:
+        """Yield what the end of the bytes means.
+
+        Raises:
+            StreamCut: It came before the terminal event, or in the middle of one.
+        """
+        if rest := self._splitter.finish():
+            try:
+                # With a blank line, or what follows would become a part of this event.
+                frame = self._stream.read(rest + b"\n\n")
+            except Broken as exc:
+                raise StreamCut("the stream ended in the middle of an event") from exc
+            yield frame
+            if frame.meaning is Meaning.END:
+                return
+        end = self._stream.end()
+        if end is None:
+            raise StreamCut("the stream ended before its terminal event")
+        yield end
+
+
 def _constant_headers(key: Secret | None) -> tuple[tuple[bytes, bytes], ...]:
     headers = [
         (b"content-type", b"application/json"),
@@ -179,26 +225,6 @@ async def _require_event_stream(response: HttpResponse) -> None:
         return
     read_answer(await response.read())  # raises the error that it may be
     raise Broken("the provider answered a streaming request with a plain answer")
-
-
-def _last_frames(stream: AnswerStream, rest: bytes) -> Iterator[Frame]:
-    """Yield what the end of the bytes means, with `rest` being an event without its blank line.
-
-    Raises:
-        StreamCut: It is no end, or `rest` is half an event.
-    """
-    if rest:
-        try:
-            frame = stream.read(rest + b"\n\n")  # or the next event would become a part of it
-        except Broken as exc:
-            raise StreamCut("the stream ended in the middle of an event") from exc
-        yield frame
-        if frame.meaning is Meaning.END:
-            return
-    end = stream.end()
-    if end is None:
-        raise StreamCut("the stream ended before its terminal event")
-    yield end
 
 
 def _split(splitter: EventSplitter, data: bytes) -> list[bytes]:
