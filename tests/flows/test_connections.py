@@ -136,29 +136,27 @@ async def test_chunked_request_body_over_the_bound_is_refused(open_house: OpenHo
     assert served.status == 200
 
 
-@pytest.mark.parametrize(
-    "request_bytes",
-    [
-        b"GARBAGE\r\n\r\n",
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: -1\r\n\r\n",
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: 1\r\n"
-        b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: 1\r\n"
-        b"content-length: 2\r\n\r\nab",
-        b"GET /health HTTP/1.1\r\nbad header: x\r\n\r\n",
-        b"GET /h\xe9alth HTTP/1.1\r\nhost: t\r\n\r\n",
-        b"CONNECT example.com:443 HTTP/1.1\r\nhost: t\r\n\r\n",
-    ],
-)
-async def test_bytes_that_are_no_request_are_a_400_and_the_connection_ends(
-    house: House, request_bytes: bytes
-) -> None:
-    """What two readers could take for two different requests is read by nobody."""
-    answer = await ask(house.url, request_bytes)
+NO_REQUESTS = [
+    b"GARBAGE\r\n\r\n",
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: -1\r\n\r\n",
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: 1\r\n"
+    b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: 1\r\n"
+    b"content-length: 2\r\n\r\nab",
+    b"GET /health HTTP/1.1\r\nbad header: x\r\n\r\n",
+    b"GET /h\xe9alth HTTP/1.1\r\nhost: t\r\n\r\n",
+    b"CONNECT example.com:443 HTTP/1.1\r\nhost: t\r\n\r\n",
+]
 
-    assert answer.status == 400
-    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
-    assert answer.headers["connection"] == "close"
+
+async def test_bytes_that_are_no_request_are_a_400_and_the_connection_ends(house: House) -> None:
+    """What two readers could take for two different requests is read by nobody."""
+    for request_bytes in NO_REQUESTS:
+        answer = await ask(house.url, request_bytes)
+
+        assert answer.status == 400, request_bytes
+        assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+        assert answer.headers["connection"] == "close"
 
 
 async def test_bytes_after_the_declared_length_do_not_reach_into_the_answer(house: House) -> None:

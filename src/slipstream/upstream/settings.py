@@ -50,7 +50,7 @@ class DeadlineSettings:
         "Reaching a provider: name, TCP, TLS.", default=5.0, unit="s", least=0.05, most=300.0
     )
     first_token_s: float = setting(
-        "From the request's last byte to the answer's first.",
+        "From the request's last byte to the first piece of the answer that says something.",
         default=60.0,
         unit="s",
         least=0.05,
