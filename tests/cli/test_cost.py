@@ -82,6 +82,18 @@ def test_cost_as_a_table_shows_names_and_what_is_left_out(
     assert "Cost unknown, in no sum: 1 attempts." in shown
 
 
+def test_cost_on_a_narrow_terminal_shortens_no_figure(
+    used_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 80 columns and fewer the money was once shown as `0.000…`; no figure may be cut."""
+    for columns in ("80", "30"):
+        monkeypatch.setenv("COLUMNS", columns)
+        cost(by="provider,model,key,day", home=used_home)
+        shown = capsys.readouterr().out
+        assert "1.234568" in shown
+        assert "…" not in shown
+
+
 def test_cost_known_of_no_attempt_is_unknown_and_not_zero(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -25,6 +26,7 @@ from slipstream.ledger.reports import GROUPS, Totals, parse_groups, totals
 from slipstream.ledger.store import Store, open_store
 from slipstream.limits.keys import list_keys
 
+_MAX_WIDTH = 1000  # characters of a table, whatever the terminal has
 _EMPTY = "No attempt is on record yet. Send a request through `slipstream serve`, then look again."
 _EMPTY_SPAN = "No attempt is on record in that span of days (UTC)."
 _LEAST_SHOWN_USD = Decimal("0.000001")
@@ -105,7 +107,7 @@ def _figures(row: Totals) -> dict[str, Any]:
 def _print_table(
     groups: tuple[str, ...], rows: list[Totals], whole: Totals, key_names: dict[str, str]
 ) -> None:
-    table = Table(show_footer=True)
+    table = Table(show_footer=True, box=SIMPLE_HEAD, padding=(0, 1))
     for number, name in enumerate(groups):
         table.add_column(name, footer="" if number else "total")
     for name, footer in zip(_HEADINGS, _cells(whole), strict=True):
@@ -114,7 +116,10 @@ def _print_table(
         values = zip(groups, row.group, strict=True)
         shown = [key_names.get(value, value) if name == "key" else value for name, value in values]
         table.add_row(*shown, *_cells(row))
-    Console().print(table)
+    console = Console()
+    # A figure of money is never shortened: a narrow terminal breaks the line instead.
+    natural = console.measure(table, options=console.options.update(max_width=_MAX_WIDTH)).maximum
+    Console(width=max(console.width, natural)).print(table)
     for line in _notes(whole):
         print(line)
 
