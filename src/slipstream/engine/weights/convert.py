@@ -7,7 +7,6 @@ end means that the parent is gone. Its standard output is one `Said` a line.
 
 import os
 import shutil
-import threading
 from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
@@ -32,6 +31,7 @@ from slipstream.engine.weights.requantise import plan_rewrite, read_tensor, rewr
 from slipstream.engine.weights.tokenizer_files import write_tokenizers
 from slipstream.engine.weights.tokens import end_token_ids, gguf_token_table
 from slipstream.errors import LoadFailed
+from slipstream.process import watch_lifeline
 
 _REWRITTEN = "rewritten.gguf"
 _GGML_PACKAGES = ("gguf", "numpy", "openvino-genai")
@@ -54,7 +54,7 @@ def main() -> int:
     line = _Line(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
     job = msgspec.json.decode(_first_line(), type=Job)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    watch_lifeline(lambda: os._exit(1))
     convert = {"gguf": convert_gguf, "openvino": convert_openvino}[job.kind]
     try:
         line.say(convert(Path(job.source), Path(job.target), line))
@@ -72,13 +72,6 @@ def _first_line() -> bytes:
     while not line.endswith(b"\n") and (data := os.read(0, 65536)):
         line += data
     return line
-
-
-def _die_with_parent() -> None:
-    # Past the buffered reader: its lock, held by a thread, would end the process badly.
-    while os.read(0, 1024):
-        pass
-    os._exit(1)
 
 
 def _last_line(exc: BaseException) -> str:
