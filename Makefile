@@ -4,7 +4,7 @@ export PYTHON
 export MAKECMDGOALS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check bench bench-peers docs lock clean
+.PHONY: help demo setup test check bench bench-peers bench-engine docs lock clean
 
 help: ## Say what can be made
 	@scripts/help
@@ -26,6 +26,9 @@ bench: ## Measure, against direct, nginx and what bench-peers installed; ARGS=--
 
 bench-peers: ## Install LiteLLM and Portkey, each in its own environment, for make bench
 	@scripts/bench-peers $(ARGS)
+
+bench-engine: ## Measure the embedded engine beside others; ARGS=--install gets them, --quick is short
+	@scripts/bench-engine $(ARGS)
 
 docs: ## Write docs/config.md from the settings that the code declares
 	@scripts/docs

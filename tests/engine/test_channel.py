@@ -14,7 +14,6 @@ LIMIT_S = 20.0
 START = Started(request_id=1, prompt_tokens=2, cached_tokens=0)
 FINISH = Finished(
     request_id=1,
-    reason="stop",
     prompt_tokens=2,
     cached_tokens=0,
     completion_tokens=9,

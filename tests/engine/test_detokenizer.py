@@ -37,3 +37,20 @@ def test_feed_bytes_that_are_no_text_become_the_replacement() -> None:
 def test_feed_id_beyond_the_table_is_nothing() -> None:
     """Models pad their vocabulary; such a row has no text."""
     assert Detokenizer([b"a"], frozenset()).feed(5) == ""
+
+
+def test_feed_marker_for_a_parser_is_its_name() -> None:
+    """A control token that means something to a parser is left out of the hidden ones."""
+    detokenizer = Detokenizer([b"<think>", b"<|end|>", b"a"], frozenset({1}))
+
+    assert [detokenizer.feed(token_id) for token_id in (0, 2, 1)] == ["<think>", "a", ""]
+
+
+def test_fork_begins_anew() -> None:
+    """Answers to one prompt share no half character."""
+    detokenizer = Detokenizer([b"\xc3", b"\xa9"], frozenset())
+    other = detokenizer.fork()
+    detokenizer.feed(0)
+
+    assert other.feed(1) == "\ufffd"
+    assert detokenizer.feed(1) == "é"

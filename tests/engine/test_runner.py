@@ -1,6 +1,8 @@
 """Tests of slipstream.engine.runner, with the real model: which steps give the same bits."""
 
 import itertools
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,73 @@ def test_run_wanted_rows_are_the_last_of_their_chunks(runner: PagedRunner) -> No
 def test_run_nothing_wanted_returns_no_rows(runner: PagedRunner) -> None:
     """A piece in the middle of a prompt gives no logits."""
     assert runner.run(Step((Chunk(make(40, 0), 0, 20, 0),))).shape[0] == 0
+
+
+def test_run_guesses_behind_a_token_give_the_rows_of_a_prompt(runner: PagedRunner) -> None:
+    """Guesses are computed like known tokens, and leave the sequence as it was."""
+    whole = make(48, 0)
+    known = make(41, 4, whole.token_ids[:41])
+    known.block_ids.append(6)
+    expected = runner.run(Step((Chunk(whole, 0, 48, 8),))).copy()
+
+    runner.run(Step((Chunk(known, 0, 40, 0),)))
+    rows = runner.run(Step((Chunk(known, 40, 41, 8, tuple(whole.token_ids[41:])),)))
+    assert (rows == expected).all()
+    assert len(known.token_ids) == 41
+
+
+def test_run_copies_come_before_the_computation(runner: PagedRunner) -> None:
+    """A copied block is read as the original would be; the original stays as it was."""
+    whole = make(34, 0)
+    expected = read(runner, whole, [32])
+    copy = make(34, 4, whole.token_ids)
+    copy.block_ids = [5, 6]
+
+    copied = runner.run(Step((Chunk(copy, 32, 34, 1),), copies=((0, 5),))).copy()
+    assert (copied[0] == expected).all()
+    assert (runner.run(Step((Chunk(whole, 32, 34, 1),)))[0] == expected).all()
+
+
+def test_run_copies_of_copies_are_made_in_order(runner: PagedRunner) -> None:
+    """A block that was just copied can be copied on in the same step."""
+    whole = make(34, 0)
+    expected = read(runner, whole, [32])
+    last = make(34, 4, whole.token_ids)
+    last.block_ids = [9, 6]
+
+    copied = runner.run(Step((Chunk(last, 32, 34, 1),), copies=((0, 8), (8, 9))))
+    assert (copied[0] == expected).all()
+
+
+def test_finish_lets_other_threads_run(runner: PagedRunner) -> None:
+    """While a step is computed, Python goes on: masks are filled meanwhile."""
+    counted, is_over = [0], threading.Event()
+
+    def count() -> None:
+        while not is_over.is_set():
+            counted[0] += 1
+
+    prompt = make(256, 0)
+    thread = threading.Thread(target=count)
+    thread.start()
+    try:
+        runner.start(Step((Chunk(prompt, 0, 256, 1),)))
+        before, began_s = counted[0], time.perf_counter()
+        runner.finish()
+        rate = (counted[0] - before) / (time.perf_counter() - began_s)
+    finally:
+        is_over.set()
+        thread.join()
+    assert rate > 1000, "one switch of threads would allow a few counts and no more"
+
+
+@pytest.mark.parametrize("device", ["TPU", "GPU.7", "CPU.3", ""])
+def test_load_unknown_device_names_those_that_are_there(
+    prepared_smollm2: Path, device: str
+) -> None:
+    """A device that OpenVINO does not have is refused by name."""
+    with pytest.raises(LoadFailed, match=rf"device '{device}': .* it has: .*CPU"):
+        PagedRunner(prepared_smollm2 / MODEL_FILE, EngineSettings(device=device))
 
 
 def test_runner_blocks_fit_the_memory_that_was_set(runner: PagedRunner) -> None:

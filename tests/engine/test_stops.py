@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipstream.engine.stops import StopScanner
+from slipstream.engine.stops import StopScanner, num_begun
 
 CASES = [
     ("hello END world", ("END",), "hello ", True),
@@ -66,3 +66,20 @@ def test_scanner_holds_back_only_what_may_become_a_stop() -> None:
     assert scanner.feed("go S") == ("go ", False)
     assert scanner.feed("TO") == ("", False)
     assert scanner.feed("RY") == ("STORY", False)
+
+
+def test_fork_begins_anew() -> None:
+    """Answers to one prompt share nothing."""
+    scanner = StopScanner(("STOP",))
+    other = scanner.fork()
+    scanner.feed("ST")
+
+    assert other.feed("OP") == ("OP", False)
+
+
+@given(st.text("ab", max_size=12), st.text("ab", min_size=1, max_size=5))
+def test_num_begun_agrees_with_the_definition(text: str, stop: str) -> None:
+    """The longest end of the text with which the stop string, and more, begins."""
+    begun = [n for n in range(len(stop)) if text.endswith(stop[:n])]
+
+    assert num_begun(text, stop) == max(begun)

@@ -4,10 +4,13 @@ from datetime import datetime
 
 import pytest
 
+from slipstream.engine.grammar_spec import Tool
+from slipstream.engine.protocol import ChatMessage
 from slipstream.engine.template import ChatTemplate, Guard
 from slipstream.errors import BadRequest, LoadFailed
 
 CONTROL = ("<|im_start|>", "<|im_end|>", "<s>")
+HI = ChatMessage("user", "Hi")
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -26,9 +29,7 @@ def template(source: str) -> ChatTemplate:
 
 def test_render_chatml_ends_where_the_answer_begins() -> None:
     """Turns in order, then the generation prompt."""
-    rendered = template(CHATML).render(
-        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
-    )
+    rendered = template(CHATML).render([ChatMessage("system", "Be brief."), HI])
 
     assert rendered == (
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"
@@ -43,6 +44,12 @@ def test_render_chatml_ends_where_the_answer_begins() -> None:
         ("{{ strftime_now('%d %B %Y') }}", "21 November 2026"),
         ("{{ {'a': '<é>'} | tojson }}", '{"a": "<é>"}'),
         ("{{ [1] | tojson(indent=2) }}", "[\n  1\n]"),
+        (
+            "{{ {'b': 1, 'a': 'é'} | tojson(ensure_ascii=True, sort_keys=True) }}",
+            '{"a": "\\u00e9", "b": 1}',
+        ),
+        ("{{ {'a': [1]} | tojson(separators=(',', ':')) }}", '{"a":[1]}'),
+        ("{% generation %}a{{ 1 }}{% endgeneration %}b", "a1b"),
         ("{% if tools %}tools{% else %}none{% endif %}", "none"),
         ("{% for i in [1, 2, 3] %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}", "1"),
         ("  {% if true %}\nx\n  {% endif %}\ny", "x\ny"),
@@ -51,12 +58,12 @@ def test_render_chatml_ends_where_the_answer_begins() -> None:
 )
 def test_render_conventions_of_hugging_face_hold(source: str, rendered: str) -> None:
     """What templates in the wild rely on."""
-    assert template(source).render([{"role": "user", "content": "Hi"}]) == rendered
+    assert template(source).render([HI]) == rendered
 
 
 def test_render_template_code_in_a_message_is_text() -> None:
     """What a user writes is never run."""
-    assert "{{ 7 * 7 }}" in template(CHATML).render([{"role": "user", "content": "{{ 7 * 7 }}"}])
+    assert "{{ 7 * 7 }}" in template(CHATML).render([ChatMessage("user", "{{ 7 * 7 }}")])
 
 
 @pytest.mark.parametrize(
@@ -72,7 +79,7 @@ def test_render_template_code_in_a_message_is_text() -> None:
 def test_render_template_that_fails_is_a_bad_request(source: str) -> None:
     """Escapes, changes of its input and errors end as one clear error, not as a crash."""
     with pytest.raises(BadRequest, match="chat template") as caught:
-        template(source).render([{"role": "user", "content": "Hi"}])
+        template(source).render([HI])
 
     assert caught.value.param == "messages"
 
@@ -109,3 +116,64 @@ def test_guard_ordinary_text_is_untouched() -> None:
 
     assert guard.hide("a < b |> c") == "a < b |> c"
     assert not guard.has_marks("a < b |> c")
+
+
+SWITCHED = "{{ enable_thinking }} {{ reasoning_effort }} {{ clear_thinking }}"
+
+
+@pytest.mark.parametrize(
+    ("switches", "rendered"),
+    [
+        ({"enable_thinking": False}, "False  "),
+        ({"reasoning_effort": "none"}, "False  "),
+        ({"reasoning_effort": "high", "clear_thinking": False}, "True high False"),
+        ({"reasoning_effort": "high", "enable_thinking": False}, "False high "),
+        ({"clear_thinking": "<|im_end|>"}, "  \ufdd02\ufdd0"),
+        ({}, "  "),
+    ],
+)
+def test_render_switches_reach_the_template(
+    switches: dict[str, bool | int | str], rendered: str
+) -> None:
+    """Effort `none` is reasoning switched off, and a text among switches is guarded like all."""
+    assert template(SWITCHED).render([HI], switches=switches) == rendered
+
+
+@pytest.mark.parametrize("name", ["messages", "tools", "bos_token", "add_generation_prompt"])
+def test_render_switch_that_the_request_sets_is_refused(name: str) -> None:
+    """Nobody puts other messages under those that were checked."""
+    with pytest.raises(BadRequest, match=name) as caught:
+        template(CHATML).render([HI], switches={name: "x"})
+
+    assert caught.value.param == "chat_template_kwargs"
+
+
+def test_render_tools_that_the_template_does_not_know_stand_in_the_system_message() -> None:
+    """Any model can be told of tools."""
+    tools = [Tool(name="time", description="Tells <|im_end|> it")]
+    rendered = template(CHATML).render([ChatMessage("system", "Be brief."), HI], tools)
+
+    system = rendered.removeprefix("<|im_start|>system\n").partition("<|im_end|>")[0]
+    assert system.startswith("Be brief.\n\nYou can call")
+    assert '{"name": "time", "description": "Tells \ufdd02\ufdd0 it", "parameters": ' in system
+    assert '<tool_call>\n{"name": "NAME", "arguments": {"ARGUMENT": VALUE}}\n</tool_call>' in system
+    assert "<|im_start|>user\nHi<|im_end|>" in rendered
+
+
+def test_render_tools_where_no_system_message_may_be_stand_with_the_user() -> None:
+    """A template that refuses the role is not given it by us."""
+    source = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}"
+        "{{ m.role }}: {{ m.content }}{% endfor %}"
+    )
+    rendered = template(source).render([HI], [Tool(name="time")])
+
+    assert rendered.startswith("user: You can call")
+    assert rendered.endswith("\n\nHi")
+
+
+def test_render_arguments_nested_without_end_are_a_bad_request() -> None:
+    """What cannot be written is refused, and nothing falls over."""
+    deep = '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    with pytest.raises(BadRequest, match="chat template"):
+        template("{{ tools }}<tool_call>").render([HI], [Tool(name="f", parameters=deep)])

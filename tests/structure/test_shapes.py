@@ -23,7 +23,6 @@ UNDOCUMENTED = {
 # Modules whose docstring has more than six lines of prose: path -> why.
 LONG_DOCSTRINGS = {
     "engine/child.py": "its ends and exit statuses are its interface, and stand nowhere else",
-    "engine/runner.py": "why a second token stands beside a single one is a theory of its own",
 }
 
 # Where a broad `except` may stand: path -> why nothing narrower does.

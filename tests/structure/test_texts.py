@@ -20,6 +20,7 @@ TARGETS = (
     "test",
     "check",
     "bench",
+    "bench-engine",
     "bench-peers",
     "docs",
     "lock",

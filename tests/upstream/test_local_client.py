@@ -1,11 +1,7 @@
 """Tests of slipstream.upstream.local_client, against a process that is played by the test."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -13,109 +9,19 @@ from slipstream.engine.protocol import (
     Cancel,
     ChatMessage,
     Delta,
+    Embed,
+    Embedded,
+    Failed,
     Finished,
-    FromChild,
-    FromGateway,
     Generate,
     Probe,
-    Ready,
     Started,
-    Stats,
 )
-from slipstream.errors import Broken, LoadFailed, StreamCut
-from slipstream.framing import MessageReader, encode_message
+from slipstream.errors import BadRequest, Broken, ContextTooLong, LoadFailed, StreamCut
 from slipstream.upstream.local_client import Answer, AnswerPart, EngineClient
+from tests.upstream.played_engine import LIMIT_S, READY, connected, finished, stats_of
 
-LIMIT_S = 20.0
 ASK = Generate(request_id=0, messages=(ChatMessage("user", "Hi"),))
-READY = Ready(
-    model="m",
-    fingerprint="fp",
-    context_tokens=10,
-    cache_tokens=10,
-    num_threads=1,
-    precision="f32/f32",
-    load_s=0.1,
-)
-
-
-def finished(request_id: int) -> Finished:
-    """Return the end of an answer."""
-    return Finished(
-        request_id=request_id,
-        reason="stop",
-        prompt_tokens=1,
-        cached_tokens=0,
-        completion_tokens=2,
-        queue_s=0.0,
-        prompt_s=0.0,
-        completion_s=0.0,
-    )
-
-
-class Played:
-    """A socket at which the test says what a model's process would say."""
-
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
-        self._server: asyncio.Server | None = None
-        self._writers: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._open: list[asyncio.StreamWriter] = []
-        self.writer: asyncio.StreamWriter
-        self.received: asyncio.Queue[FromGateway] = asyncio.Queue()
-
-    async def start(self) -> None:
-        """Listen, and greet the client."""
-        self._server = await asyncio.start_unix_server(self._serve, str(self._socket))
-        self.writer = await self._writers.get()
-        self.say(READY)
-
-    async def end(self) -> None:
-        """End as a killed process does: all connections at once, the socket file stays."""
-        if self._server is not None:
-            self._server.close()
-            for writer in self._open:
-                writer.transport.abort()
-            await asyncio.gather(*self._tasks)
-            await self._server.wait_closed()
-            self._server = None
-
-    def say(self, *messages: FromChild) -> None:
-        """Send messages in one write."""
-        self.writer.write(b"".join(map(encode_message, messages)))
-
-    async def hear(self) -> FromGateway:
-        """Return the next message."""
-        return await self.received.get()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self._open.append(writer)
-        self._writers.put_nowait(writer)
-        decoder: MessageReader[FromGateway] = MessageReader(cast(type[FromGateway], FromGateway))
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65_536):
-                for message in decoder.feed(data):
-                    self.received.put_nowait(message)
-        writer.close()
-
-
-@asynccontextmanager
-async def connected(folder: Path) -> AsyncIterator[tuple[EngineClient, Played]]:
-    """Connect a client to a played process."""
-    played, client = Played(folder / "s"), EngineClient(folder / "s")
-    async with asyncio.timeout(LIMIT_S):
-        client.start()
-        try:
-            await played.start()
-            await client.wait_ready()
-            yield client, played
-        finally:
-            await client.stop()
-            await played.end()
 
 
 async def parts_of(answer: Answer) -> list[AnswerPart]:
@@ -151,6 +57,27 @@ async def test_generate_slow_consumer_gets_all_text_at_once(tmp_path: Path) -> N
         assert await parts_of(answer) == [Delta(number, "abcdef", 6), finished(number)]
 
 
+async def test_generate_slow_consumer_of_several_choices_holds_one_part_of_each(
+    tmp_path: Path,
+) -> None:
+    """Choices come mixed; each grows together by itself, and calls stay on their own."""
+    async with connected(tmp_path) as (client, played):
+        answer = client.generate(ASK)
+        number = answer.request_id
+        mixed = [Delta(number, letter, 1, choice) for letter in "abc" for choice in (0, 1)]
+        reasoning = Delta(number, reasoning="r", num_tokens=1, choice=1)
+        played.say(*mixed, reasoning, Delta(number, "d", 1, 0, finish="stop"), finished(number))
+        while not answer.is_over:
+            await asyncio.sleep(0.001)
+
+        assert await parts_of(answer) == [
+            Delta(number, "abcd", 4, 0, finish="stop"),
+            Delta(number, "abc", 3, 1),
+            reasoning,
+            finished(number),
+        ]
+
+
 async def test_close_unfinished_answer_cancels_it_once(tmp_path: Path) -> None:
     """Giving up is told to the process; a finished answer is not cancelled."""
     async with connected(tmp_path) as (client, played):
@@ -166,18 +93,7 @@ async def test_close_unfinished_answer_cancels_it_once(tmp_path: Path) -> None:
         assert heard[2] == Cancel(first.request_id)
         assert isinstance(heard[3], Probe)
         played.say(Delta(first.request_id, "late", 1))  # dropped
-        stats = Stats(
-            request_id=heard[3].request_id,
-            num_running=1,
-            num_waiting=2,
-            num_blocks=3,
-            num_free_blocks=4,
-            num_steps=5,
-            prompt_tokens=6,
-            completion_tokens=7,
-            busy_s=8.0,
-            runner_s=9.0,
-        )
+        stats = stats_of(heard[3].request_id)
         played.say(stats)
         assert await probe == stats
 
@@ -203,6 +119,74 @@ async def test_process_ends_open_answers_fail_by_what_was_said(tmp_path: Path) -
         assert client.ready is None
         with pytest.raises(Broken):
             client.generate(ASK)
+
+
+async def test_embed_returns_its_vectors(tmp_path: Path) -> None:
+    """Replies are told apart by their ids, whatever their order, and count as open until then."""
+    async with connected(tmp_path) as (client, played):
+        first = asyncio.create_task(client.embed(("a", (1, 2))))
+        second = asyncio.create_task(client.embed(("b",), 64))
+        asked = [await played.hear() for _ in range(2)]
+        assert client.num_open == 2
+        ids = [message.request_id for message in asked]
+        assert asked == [
+            Embed(request_id=ids[0], inputs=("a", (1, 2))),
+            Embed(request_id=ids[1], inputs=("b",), dimensions=64),
+        ]
+        replies = [
+            Embedded(request_id=number, vectors=b"1234", dimensions=1, prompt_tokens=number)
+            for number in ids
+        ]
+        played.say(*reversed(replies))
+
+        assert [await first, await second] == replies
+        assert client.num_open == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("context_length_exceeded", ContextTooLong), ("invalid_value", BadRequest)],
+)
+async def test_embed_refused_raises_what_the_engine_says(
+    tmp_path: Path, code: str, kind: type[Exception]
+) -> None:
+    """A Failed for an Embed is an error of our tree."""
+    async with connected(tmp_path) as (client, played):
+        embedding = asyncio.create_task(client.embed(("a",)))
+        asked = await played.hear()
+        played.say(Failed(request_id=asked.request_id, code=code, message="no"))
+
+        with pytest.raises(kind, match="no"):
+            await embedding
+
+
+async def test_embed_given_up_is_cancelled(tmp_path: Path) -> None:
+    """Who stops waiting stops the work; a late reply is dropped."""
+    async with connected(tmp_path) as (client, played):
+        embedding = asyncio.create_task(client.embed(("a",)))
+        asked = await played.hear()
+        embedding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await embedding
+
+        assert await played.hear() == Cancel(asked.request_id)
+        late = Embedded(request_id=asked.request_id, vectors=b"", dimensions=0, prompt_tokens=0)
+        played.say(late)
+        answer = client.generate(ASK)
+        played.say(finished(answer.request_id))
+        assert len(await parts_of(answer)) == 1
+
+
+async def test_embed_process_ends_is_broken(tmp_path: Path) -> None:
+    """While waiting, and when there is none to ask."""
+    async with connected(tmp_path) as (client, played):
+        embedding = asyncio.create_task(client.embed(("a",)))
+        await played.hear()
+        await played.end()
+
+        for wait in (embedding, client.embed(("a",))):
+            with pytest.raises(Broken):
+                await wait
 
 
 async def test_process_comes_back_client_connects_again(tmp_path: Path) -> None:

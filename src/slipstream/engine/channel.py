@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
+from slipstream.engine.merging import merge_deltas
 from slipstream.engine.protocol import Delta, FromChild, FromGateway
 from slipstream.framing import FramingError, MessageReader, encode_message
 
@@ -31,7 +32,7 @@ class Channel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_paused = False
         self._held: list[FromChild] = []
-        self._held_deltas: dict[int, int] = {}  # request_id -> where its Delta is in _held
+        self._held_deltas: dict[tuple[int, int], int] = {}  # (request, choice) -> its last in _held
 
     def send(self, messages: Iterable[FromChild]) -> None:
         """Write messages in order, or hold them until the socket takes more; never blocks."""
@@ -79,13 +80,11 @@ class Channel(asyncio.Protocol):
         if not isinstance(message, Delta):
             self._held.append(message)
             return
-        at = self._held_deltas.setdefault(message.request_id, len(self._held))
-        if at == len(self._held):
+        choice = message.request_id, message.choice
+        at = self._held_deltas.get(choice)
+        merged = merge_deltas(cast(Delta, self._held[at]), message) if at is not None else None
+        if at is not None and merged is not None:
+            self._held[at] = merged
+        else:
+            self._held_deltas[choice] = len(self._held)
             self._held.append(message)
-            return
-        earlier = cast(Delta, self._held[at])
-        self._held[at] = Delta(
-            message.request_id,
-            earlier.text + message.text,
-            earlier.num_tokens + message.num_tokens,
-        )

@@ -19,8 +19,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,11 +29,21 @@ import msgspec
 
 from slipstream import process
 from slipstream.engine.channel import Channel
-from slipstream.engine.engine import Engine
-from slipstream.engine.model import LoadedModel, load_model
-from slipstream.engine.protocol import Cancel, Failed, FromChild, FromGateway, Generate, Probe
+from slipstream.engine.engine import Engine, Said
+from slipstream.engine.figures import no_stats
+from slipstream.engine.loading import load_model
+from slipstream.engine.model import LoadedEmbedder, LoadedModel
+from slipstream.engine.protocol import (
+    Cancel,
+    Embed,
+    Failed,
+    FromChild,
+    FromGateway,
+    Generate,
+    Probe,
+)
 from slipstream.engine.settings import EngineSettings
-from slipstream.errors import GatewayError, LoadFailed, Overloaded
+from slipstream.errors import BadRequest, GatewayError, LoadFailed, Overloaded
 
 _EXIT_CANNOT_LOAD: Final = process.EXIT_IS_FINAL
 _EXIT_ENGINE_FAILED: Final = 70
@@ -52,26 +63,37 @@ class Child:
         self._preparing: dict[_Key, asyncio.Task[None]] = {}
         # Templates and tokenisers have a thread of their own: a long prompt stalls no answer.
         self._text = ThreadPoolExecutor(1, thread_name_prefix="text")
-        self._model: LoadedModel | None = None
+        self._model: LoadedModel | LoadedEmbedder | None = None
         self._engine: Engine | None = None
 
     def open_channel(self) -> Channel:
         """Return the protocol of a new connection."""
         return Channel(on_open=self._opened, on_message=self._received, on_close=self._closed)
 
-    async def load(self, directory: Path) -> Engine:
-        """Load the model and tell everyone who waits; return the engine, to be run in a thread."""
+    async def load(self, directory: Path) -> Engine | None:
+        """Load the model and tell everyone who waits.
+
+        Returns:
+            The engine, to be run in a thread; None for a model that makes vectors only.
+        """
         loop = asyncio.get_running_loop()
         model = await loop.run_in_executor(self._text, load_model, directory, self._settings)
 
-        def emit(pairs: list[tuple[object, FromChild]]) -> None:
+        def emit(pairs: Said) -> None:
             if pairs:
                 with contextlib.suppress(RuntimeError):  # the loop closed: nobody listens
                     loop.call_soon_threadsafe(_deliver, pairs)
 
-        self._engine = Engine(
-            model.runner, model.scheduler, model.pool, emit=emit, clock=time.monotonic
-        )
+        if isinstance(model, LoadedModel):
+            self._engine = Engine(
+                model.runner,
+                model.scheduler,
+                model.pool,
+                model.costs,
+                emit=emit,
+                clock=time.monotonic,
+                paces_prompts=model.paces_prompts,
+            )
         self._model = model
         for channel in self._channels:
             channel.send([model.ready])
@@ -98,49 +120,60 @@ class Child:
             self._engine.cancel_all(channel)
 
     def _received(self, channel: Channel, message: FromGateway) -> None:
-        if self._engine is None:  # not before Ready: a gateway that does not keep to the protocol
+        if self._model is None:  # not before Ready: a gateway that does not keep to the protocol
             channel.close()
             return
         key = (channel, message.request_id)
         match message:
-            case Generate():
-                if len(self._preparing) >= self._settings.max_queued:
-                    refusal = Overloaded("too many prompts are being read", retry_after_s=1.0)
-                    channel.send([_failed(message.request_id, refusal)])
-                    return
-                task = asyncio.create_task(self._prepare(key, message))
-                self._preparing[key] = task
-                task.add_done_callback(lambda _: self._preparing.pop(key, None))
+            case Generate() | Embed():
+                self._prepare(key, message)
             case Cancel():
                 if task_found := self._preparing.get(key):
                     task_found.cancel()
-                self._engine.cancel(key)
-            case Probe():
+                if self._engine is not None:
+                    self._engine.cancel(key)
+            case Probe() if self._engine is not None:
                 self._engine.probe(channel, message.request_id)
+            case Probe():
+                channel.send([no_stats(message.request_id)])
 
-    async def _prepare(self, key: _Key, message: Generate) -> None:
-        """Turn messages into tokens and hand them to the engine."""
-        assert self._model is not None, "ready"
-        assert self._engine is not None, "ready"
-        now_s = time.monotonic()
-        loop = asyncio.get_running_loop()
-        try:
-            token_ids = await loop.run_in_executor(self._text, self._model.encode, message)
-        except GatewayError as exc:
-            key[0].send([_failed(message.request_id, exc)])
+    def _prepare(self, key: _Key, message: Generate | Embed) -> None:
+        """Carry out what a request needs before, or in place of, the engine's steps."""
+        if len(self._preparing) >= self._settings.max_queued:
+            refusal = Overloaded("too many prompts are being read", retry_after_s=1.0)
+            key[0].send([Failed.of(key[1], refusal)])
             return
-        request = self._model.make_request(message, token_ids, key=key, reply=key[0], now_s=now_s)
-        self._engine.submit(request)
+        if isinstance(message, Generate):
+            work = self._generate(key, message)
+        else:
+            work = self._embed(key, message)
+        task = asyncio.create_task(_or_fail(key, work))
+        self._preparing[key] = task
+        task.add_done_callback(lambda _: self._preparing.pop(key, None))
+
+    async def _generate(self, key: _Key, message: Generate) -> None:
+        """Turn messages into tokens and hand them to the engine."""
+        model, channel, now_s = self._model, key[0], time.monotonic()
+        if self._engine is None or not isinstance(model, LoadedModel):
+            raise BadRequest("This model makes vectors and answers no prompts.", param="model")
+        make = partial(model.make_request, message, key=key, reply=channel, now_s=now_s)
+        self._engine.submit(await asyncio.get_running_loop().run_in_executor(self._text, make))
+
+    async def _embed(self, key: _Key, message: Embed) -> None:
+        """Make vectors."""
+        model = self._model
+        if not isinstance(model, LoadedEmbedder):
+            raise BadRequest("This model answers prompts and makes no vectors.", param="model")
+        make = partial(model.embed, message)
+        key[0].send([await asyncio.get_running_loop().run_in_executor(self._text, make)])
 
 
-def _failed(request_id: int, error: GatewayError) -> Failed:
-    return Failed(
-        request_id=request_id,
-        code=error.code or "",
-        message=error.message,
-        param=error.param,
-        retry_after_s=error.retry_after_s,
-    )
+async def _or_fail(key: _Key, work: Coroutine[None, None, None]) -> None:
+    """Do the work, or say why it cannot be done."""
+    try:
+        await work
+    except GatewayError as error:
+        key[0].send([Failed.of(key[1], error)])
 
 
 def _deliver(pairs: list[tuple[object, FromChild]]) -> None:
@@ -186,6 +219,9 @@ async def _load_and_run(child: Child, directory: Path, end: Callable[[int], None
     except LoadFailed as exc:
         log.error("%s", exc.message)
         end(_EXIT_CANNOT_LOAD)
+        return
+
+    if engine is None:
         return
 
     def work() -> None:

@@ -21,7 +21,8 @@ class Detokenizer:
 
         Args:
             token_bytes: By id; an id beyond it is a row of the model that no token uses.
-            hidden: Ids of control tokens, which are never text.
+            hidden: Ids of control tokens that are no text. Those that mean something to a parser
+                are not among them: it reads them by their names.
         """
         self._token_bytes, self._hidden = token_bytes, hidden
         self._decoder = _new_decoder(errors="replace")
@@ -31,3 +32,7 @@ class Detokenizer:
         if token_id in self._hidden or token_id >= len(self._token_bytes):
             return ""
         return self._decoder.decode(self._token_bytes[token_id])
+
+    def fork(self) -> "Detokenizer":
+        """Return one for another answer to the same prompt; none was begun."""
+        return Detokenizer(self._token_bytes, self._hidden)

@@ -1,56 +1,65 @@
-"""The loop that answers requests: receive, plan, run, choose, tell.
+"""The loop that answers requests: receive, guess, plan, run, choose, tell.
 
 Runs in a thread of its own and owns everything that a step touches; other threads reach it
 through one queue. Knows no socket: what is to be said goes to `emit`, once per step.
+
+    guess ──▶ plan ──▶ start ─┬─ the model computes ─┬─▶ choose ──▶ advance, fork ──▶ take ──▶ emit
+                              └─ grammars make masks ┘
 """
 
 import queue
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from slipstream.engine.blocks import BlockPool
-from slipstream.engine.protocol import Failed, Finished, FromChild, Stats
+from slipstream.engine.choice import Choice
+from slipstream.engine.commands import Cancel, CancelAll, Close, Command, Probe, Submit
+from slipstream.engine.figures import Figures, stats_of
+from slipstream.engine.pace import StepCosts, lengths, prompt_tokens_beside
+from slipstream.engine.protocol import Failed, FromChild
 from slipstream.engine.request import Request
-from slipstream.engine.runner import Runner
-from slipstream.engine.sampler import Draw, choose
+from slipstream.engine.runner import Logits, Runner
+from slipstream.engine.sampler import Chosen, choose
 from slipstream.engine.scheduler import Scheduler
-from slipstream.engine.sequence import Chunk, Sequence, Step
-from slipstream.errors import Overloaded
+from slipstream.engine.sequence import LEAST_PIECE, Chunk, Sequence, Step
+from slipstream.errors import GatewayError, Overloaded
 
-Emit = Callable[[list[tuple[object, FromChild]]], None]
-"""Takes (reply, message) pairs in order. Called in the engine's thread; must not block."""
+Said = list[tuple[object, FromChild]]
+"""(reply, message) pairs in order."""
 
-_RETRY_AFTER_S: Final = 1.0  # a place in the queue is free again after one answer
+Emit = Callable[[Said], None]
+"""Called in the engine's thread; must not block."""
+
+_LEAST_RETRY_S: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Submit:
+class _Job(NamedTuple):
+    """A choice whose next tokens are chosen in this step.
+
+    Args:
+        place: Of the chunk in its step.
+        row: The first of its rows in the logits.
+    """
+
     request: Request
+    choice: Choice
+    chunk: Chunk
+    place: int
+    row: int
+
+    @property
+    def is_to_fork(self) -> bool:
+        """Whether its prompt has just been read and other choices begin here."""
+        return self.choice.sequence.num_choices > len(self.request.choices)
 
 
-@dataclass(frozen=True, slots=True)
-class _Cancel:
-    key: Hashable
+class _Pick(NamedTuple):
+    """The tokens that were chosen for a choice, and how many guesses were computed for it."""
 
-
-@dataclass(frozen=True, slots=True)
-class _CancelAll:
-    reply: object
-
-
-@dataclass(frozen=True, slots=True)
-class _Probe:
-    reply: object
-    request_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Close:
-    pass
-
-
-_Command = _Submit | _Cancel | _CancelAll | _Probe | _Close
+    request: Request
+    choice: Choice
+    tokens: list[Chosen]
+    num_guessed: int = 0
 
 
 class Engine:
@@ -61,38 +70,46 @@ class Engine:
         runner: Runner,
         scheduler: Scheduler,
         pool: BlockPool,
+        costs: StepCosts,
         *,
         emit: Emit,
         clock: Callable[[], float],
+        paces_prompts: bool = False,
     ) -> None:
-        self._runner, self._scheduler, self._pool = runner, scheduler, pool
-        self._emit, self._clock = emit, clock
-        self._inbox: queue.SimpleQueue[_Command] = queue.SimpleQueue()
+        """Take the parts, which nobody else touches from now on.
+
+        Args:
+            paces_prompts: What is read of prompts beside running answers depends on what steps
+                cost, and not on the scheduler's limit.
+        """
+        self._runner, self._scheduler, self._pool, self._costs = runner, scheduler, pool, costs
+        self._emit, self._clock, self._paces_prompts = emit, clock, paces_prompts
+        self._inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._requests: dict[Hashable, Request] = {}
-        self._by_sequence: dict[Sequence, Request] = {}
+        self._by_sequence: dict[Sequence, tuple[Request, Choice]] = {}
+        self._drafted: dict[Sequence, Choice] = {}  # the exact ones among them
+        self._figures = Figures()
         self._is_open = True
-        self._num_steps = self._num_prompt = self._num_answer = 0
-        self._busy_s = self._runner_s = 0.0
 
     def submit(self, request: Request) -> None:
         """Answer a request; its key must be new."""
-        self._inbox.put(_Submit(request))
+        self._inbox.put(Submit(request))
 
     def cancel(self, key: Hashable) -> None:
         """Drop a request between two steps; unknown and finished ones are ignored."""
-        self._inbox.put(_Cancel(key))
+        self._inbox.put(Cancel(key))
 
     def cancel_all(self, reply: object) -> None:
         """Drop every request of a reply that has gone."""
-        self._inbox.put(_CancelAll(reply))
+        self._inbox.put(CancelAll(reply))
 
     def probe(self, reply: object, request_id: int) -> None:
         """Ask for Stats between two steps."""
-        self._inbox.put(_Probe(reply, request_id))
+        self._inbox.put(Probe(reply, request_id))
 
     def close(self) -> None:
         """End `run` after the step that it is in; open requests are told nothing."""
-        self._inbox.put(_Close())
+        self._inbox.put(Close())
 
     def run(self) -> None:
         """Work until `close`."""
@@ -103,10 +120,10 @@ class Engine:
         """Obey what has come in and carry out one step; wait where there is nothing to do."""
         self._receive()
         began_s = self._clock()
-        step = self._scheduler.plan()
+        self._guess()
+        step = self._scheduler.plan(began_s, mixed_prompt_tokens=self._num_beside())
         if step is not None:
-            self._emit(list(self._carry_out(step, began_s)))
-            self._busy_s += self._clock() - began_s
+            self._emit(self._carry_out(step, began_s))
 
     def _receive(self) -> None:
         """Take all commands; wait for one only where there is nothing to compute."""
@@ -116,81 +133,162 @@ class Engine:
         while not self._inbox.empty():
             self._obey(self._inbox.get())
 
-    def _obey(self, command: _Command) -> None:
+    def _obey(self, command: Command) -> None:
         match command:
-            case _Submit(request):
+            case Submit(request):
                 self._accept(request)
-            case _Cancel(key):
+            case Cancel(key):
                 if found := self._requests.get(key):
                     self._forget(found)
-            case _CancelAll(reply):
+            case CancelAll(reply):
                 for request in [r for r in self._requests.values() if r.reply is reply]:
                     self._forget(request)
-            case _Probe(reply, request_id):
-                self._emit([(reply, self._stats(request_id))])
-            case _Close():
+            case Probe(reply, request_id):
+                stats = stats_of(
+                    request_id, self._figures, self._scheduler, self._pool, wait_s=self._wait_s()
+                )
+                self._emit([(reply, stats)])
+            case Close():
                 self._is_open = False
 
     def _accept(self, request: Request) -> None:
+        wait_s = self._wait_s()
         if not self._scheduler.has_room:
-            refusal = Failed(
-                request_id=request.request_id,
-                code=Overloaded.code or "",
-                message=f"{self._scheduler.num_waiting} requests wait already",
-                retry_after_s=_RETRY_AFTER_S,
-            )
-            self._emit([(request.reply, refusal)])
+            reason = f"{self._scheduler.num_waiting} requests wait already"
+            self._emit([(request.reply, _refusal(request, reason, wait_s))])
+            return
+        if request.max_queue_s is not None and wait_s > request.max_queue_s:
+            reason = f"a place is free in about {wait_s:.1f} s, later than {request.max_queue_s} s"
+            self._emit([(request.reply, _refusal(request, reason, wait_s))])
             return
         assert request.key not in self._requests, "a key names one request"
         self._requests[request.key] = request
-        self._by_sequence[request.sequence] = request
-        self._scheduler.add(request.sequence)
+        self._know(request, request.first)
+        self._scheduler.add(request.first.sequence, self._clock())
 
-    def _carry_out(self, step: Step, began_s: float) -> Iterator[tuple[object, FromChild]]:
-        for request in self._new_in(step):
-            yield request.reply, request.start(began_s)
+    def _guess(self) -> None:
+        """Let every exact sequence carry guesses whose next token may be chosen in this step."""
+        drafted = [
+            choice
+            for sequence, choice in self._drafted.items()
+            if sequence.block_ids or sequence.num_pending < LEAST_PIECE
+        ]
+        if drafted:
+            num_others = self._scheduler.num_running - len(drafted)
+            drafters = [choice.drafter for choice in drafted if choice.drafter is not None]
+            for choice, most in zip(
+                drafted, lengths(self._costs, drafters, num_others), strict=True
+            ):
+                choice.guess(most)
+
+    def _num_beside(self) -> int | None:
+        if not self._paces_prompts:
+            return None
+        return prompt_tokens_beside(self._costs, self._scheduler.num_running)
+
+    def _carry_out(self, step: Step, began_s: float) -> Said:
+        said: Said = [(request.reply, request.start(began_s)) for request in self._new_in(step)]
         run_s = self._clock()
-        logits = self._runner.run(step)
-        self._runner_s += self._clock() - run_s
-        self._scheduler.advance(step)
-        self._num_steps += 1
-        wanted = [self._request_of(chunk.sequence) for chunk in step.chunks if chunk.num_wanted]
-        self._num_prompt += sum(map(_num_prompt_tokens, step.chunks))
-        draws = [Draw(request.sampling, len(request.sequence.token_ids)) for request in wanted]
-        tokens = choose(logits, draws) if draws else []
-        now_s = self._clock()
-        for request, token_id in zip(wanted, tokens, strict=True):
-            self._num_answer += 1
-            for message in request.add(token_id, now_s):
-                if isinstance(message, Finished):
-                    self._forget(request)
-                yield request.reply, message
+        self._runner.start(step)
+        jobs = list(self._jobs_in(step))
+        rows = [job.choice.rows(job.chunk.guesses) for job in jobs]
+        logits = self._runner.finish()
+        ran_s = self._clock()
+        picks = choose(logits, rows) if jobs else []
+        self._advance(step, jobs, picks)
+        num_answer = 0
+        for pick in [*_pair(jobs, picks), *self._fork(jobs, logits)]:
+            num_before = pick.choice.sequence.num_answer
+            said += self._take(pick, ran_s)
+            num_answer += pick.choice.sequence.num_answer - num_before
+        self._costs.note(step.num_tokens, ran_s - run_s)
+        self._figures.prompt_tokens += sum(map(_num_prompt_tokens, step.chunks))
+        self._figures.note_step(num_answer, self._clock() - began_s, ran_s - run_s)
+        return said
 
     def _new_in(self, step: Step) -> list[Request]:
-        requests = [self._request_of(chunk.sequence) for chunk in step.chunks if chunk.start == 0]
-        return [request for request in requests if request.started_s is None]
+        firsts = (
+            self._by_sequence[c.sequence][0] for c in step.chunks if not c.sequence.num_answer
+        )
+        return [request for request in firsts if request.started_s is None]
 
-    def _request_of(self, sequence: Sequence) -> Request:
-        return self._by_sequence[sequence]
+    def _jobs_in(self, step: Step) -> Iterator[_Job]:
+        row = 0
+        for place, chunk in enumerate(step.chunks):
+            if chunk.num_wanted:
+                yield _Job(*self._by_sequence[chunk.sequence], chunk, place, row)
+                row += chunk.num_wanted
+
+    def _advance(self, step: Step, jobs: list[_Job], picks: list[list[Chosen]]) -> None:
+        """Record the step; what was chosen is appended after it."""
+        accepted = [0] * len(step.chunks)
+        for job, picked in zip(jobs, picks, strict=True):
+            if job.is_to_fork:
+                del picked[1:]  # each choice chooses its first token for itself
+            accepted[job.place] = len(picked) - 1
+        self._scheduler.advance(step, accepted)
+
+    def _fork(self, jobs: list[_Job], logits: Logits) -> Iterator[_Pick]:
+        """Begin the other choices of prompts that were read; one row gives all first tokens."""
+        for job in jobs:
+            if not job.is_to_fork:
+                continue
+            others = job.request.fork()
+            self._scheduler.fork(job.choice.sequence, [choice.sequence for choice in others])
+            for choice in others:
+                self._know(job.request, choice)
+                row = logits[job.row : job.row + 1]
+                yield _Pick(job.request, choice, choose(row, [choice.rows(())])[0])
+
+    def _take(self, pick: _Pick, now_s: float) -> Said:
+        """Add chosen tokens to an answer; forget it where it ends."""
+        request, choice, *_ = pick
+        if request.first_token_s is None:
+            request.first_token_s = now_s
+            self._figures.cached_tokens += choice.sequence.num_cached
+        try:
+            messages: list[FromChild] = [*choice.take(pick.tokens, pick.num_guessed)]
+        except GatewayError as error:  # its grammar outgrew its bounds; nobody else notices
+            self._forget(request)
+            return [(request.reply, Failed.of(request.request_id, error))]
+        if choice.finish is not None:
+            self._drop(choice)
+        if request.is_finished:
+            self._forget(request)
+            self._figures.note_left(now_s)
+            messages.append(request.end(now_s))
+        return [(request.reply, message) for message in messages]
+
+    def _know(self, request: Request, choice: Choice) -> None:
+        self._by_sequence[choice.sequence] = request, choice
+        if choice.drafter is not None:
+            self._drafted[choice.sequence] = choice
+
+    def _drop(self, choice: Choice) -> None:
+        """Let go of what a choice holds here, and of its blocks."""
+        if self._by_sequence.pop(choice.sequence, None) is not None:
+            self._scheduler.remove(choice.sequence)
+            self._drafted.pop(choice.sequence, None)
+            self._figures.note_choice(choice)
 
     def _forget(self, request: Request) -> None:
-        self._scheduler.remove(request.sequence)
-        del self._requests[request.key], self._by_sequence[request.sequence]
+        for choice in request.choices:
+            self._drop(choice)
+        del self._requests[request.key]
 
-    def _stats(self, request_id: int) -> Stats:
-        return Stats(
-            request_id=request_id,
-            num_running=self._scheduler.num_running,
-            num_waiting=self._scheduler.num_waiting,
-            num_blocks=self._pool.num_blocks,
-            num_free_blocks=self._pool.num_free,
-            num_steps=self._num_steps,
-            prompt_tokens=self._num_prompt,
-            completion_tokens=self._num_answer,
-            busy_s=self._busy_s,
-            runner_s=self._runner_s,
-        )
+    def _wait_s(self) -> float:
+        return self._figures.wait_s(self._scheduler.num_waiting, self._scheduler.has_place)
+
+
+def _pair(jobs: list[_Job], picks: list[list[Chosen]]) -> Iterator[_Pick]:
+    for job, picked in zip(jobs, picks, strict=True):
+        yield _Pick(job.request, job.choice, picked, len(job.chunk.guesses))
 
 
 def _num_prompt_tokens(chunk: Chunk) -> int:
     return max(min(chunk.end, chunk.sequence.num_prompt) - chunk.start, 0)
+
+
+def _refusal(request: Request, reason: str, wait_s: float) -> Failed:
+    error = Overloaded(reason, retry_after_s=max(wait_s, _LEAST_RETRY_S))
+    return Failed.of(request.request_id, error)

@@ -1,41 +1,53 @@
-"""A prepared model directory, loaded: from the messages of a request to what the engine runs.
+"""A loaded model: from what a gateway asks to what the engine runs, or to vectors.
 
-Reads what `engine/weights` wrote. `encode` belongs to one thread, everything else is read-only.
+`make_request` and `embed` belong to one thread, everything else is read-only.
 """
 
-import hashlib
 import os
-import time
+import secrets
 from collections.abc import Hashable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Final
 
-import msgspec
-
-# The one place where the native runtime is imported: only the child process imports this module.
-import openvino
-
-from slipstream.engine.blocks import BLOCK_TOKENS, BlockPool, blocks_for
-from slipstream.engine.protocol import Generate, Ready
-from slipstream.engine.request import Request, Vocabulary
+from slipstream.engine.answer_text import AnswerText
+from slipstream.engine.blocks import BlockPool
+from slipstream.engine.choice import Choice
+from slipstream.engine.detokenizer import Detokenizer
+from slipstream.engine.drafts import Drafter
+from slipstream.engine.embedder import Embedder
+from slipstream.engine.families import Family
+from slipstream.engine.grammar import Matcher
+from slipstream.engine.grammars import Grammars
+from slipstream.engine.pace import StepCosts
+from slipstream.engine.prompt import Prompt, Prompts, offered_tools
+from slipstream.engine.protocol import Embed, Embedded, Generate, Ready
+from slipstream.engine.request import Request
 from slipstream.engine.runner import PagedRunner
-from slipstream.engine.sampler import Sampling
-from slipstream.engine.scheduler import Limits, Scheduler
-from slipstream.engine.sequence import Chunk, Sequence, Step
+from slipstream.engine.sampler import History, Sampling
+from slipstream.engine.scheduler import Scheduler
+from slipstream.engine.sequence import Sequence
 from slipstream.engine.settings import EngineSettings
 from slipstream.engine.stops import StopScanner
-from slipstream.engine.template import ChatTemplate, Guard
-from slipstream.engine.tokenizer import Tokenizer
-from slipstream.engine.weights.manifest import (
-    MODEL_FILE,
-    TEMPLATE_FILE,
-    TOKENIZER_FILE,
-    ModelFacts,
-    TokenTable,
-    read_facts,
-    read_tokens,
-)
-from slipstream.errors import BadRequest, ContextTooLong, LoadFailed, OutOfBlocks
+from slipstream.errors import BadRequest
+
+_ID_BYTES: Final = 12
+_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What the tokens of one model are.
+
+    Args:
+        ends: Those that end an answer.
+        hidden: Those that are no text of an answer.
+        parsed: Hidden ones that a family's parser reads by their names.
+    """
+
+    bytes: tuple[bytes, ...]
+    ends: frozenset[int]
+    hidden: frozenset[int]
+    parsed: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,129 +58,156 @@ class LoadedModel:
     runner: PagedRunner
     pool: BlockPool
     scheduler: Scheduler
-    _template: ChatTemplate | None
-    _tokenizer: Tokenizer
+    costs: StepCosts
+    _settings: EngineSettings
+    _prompts: Prompts
+    _grammars: Grammars
+    _family: Family
     _vocabulary: Vocabulary
 
-    def encode(self, message: Generate) -> list[int]:
-        """Return the prompt's tokens.
+    @property
+    def paces_prompts(self) -> bool:
+        """Whether nobody has set how fast prompts are read beside answers."""
+        return self._settings.mixed_prompt_tokens is None
+
+    def make_request(
+        self, message: Generate, *, key: Hashable, reply: object, now_s: float
+    ) -> Request:
+        """Turn a message into what the engine answers; takes as long as its prompt is long.
 
         Raises:
-            BadRequest: The model's template cannot express the messages.
+            BadRequest: The template cannot express the messages, or a field cannot be granted.
             ContextTooLong: No room is left for an answer.
             OutOfBlocks: The cache is smaller than this prompt.
         """
-        if self._template is None:
-            raise BadRequest("This model has no chat template.", param="messages")
-        token_ids = self._tokenizer.encode_prompt(
-            self._template.render([msgspec.to_builtins(m) for m in message.messages])
-        )
-        if not token_ids:
-            raise BadRequest("The prompt is empty.", param="messages")
-        context_tokens, cache_tokens = self.ready.context_tokens, self.ready.cache_tokens
-        if len(token_ids) >= context_tokens:
-            raise ContextTooLong(
-                f"This model's context is {context_tokens} tokens and the messages have "
-                f"{len(token_ids)}, which leaves no room for an answer."
+        if not 0 < message.num_choices <= self._settings.max_running:
+            raise BadRequest(
+                f"Invalid value for 'n': expected 1 to {self._settings.max_running}, which this "
+                f"model writes at the same time, got {message.num_choices}.",
+                param="n",
             )
-        if len(token_ids) >= cache_tokens:
-            raise OutOfBlocks(
-                f"the messages have {len(token_ids)} tokens and the engine's cache holds "
-                f"{cache_tokens}; a larger kv_cache_bytes would hold them"
-            )
-        return token_ids
-
-    def make_request(
-        self, message: Generate, token_ids: list[int], *, key: Hashable, reply: object, now_s: float
-    ) -> Request:
-        """Return the request for a prompt that `encode` made."""
-        limit = min(self.ready.context_tokens, self.ready.cache_tokens)
-        if message.max_tokens is not None:
-            limit = min(limit, len(token_ids) + message.max_tokens)
-        seed = message.seed if message.seed is not None else int.from_bytes(os.urandom(8), "big")
         return Request(
             key=key,
             reply=reply,
             request_id=message.request_id,
-            sequence=Sequence(token_ids, limit),
-            sampling=Sampling(message.temperature, message.top_p, seed),
-            stops=StopScanner(message.stop),
-            vocabulary=self._vocabulary,
+            first=self._make_choice(message, self._prompts.encode(message)),
             arrived_s=now_s,
+            max_queue_s=message.max_queue_s,
+        )
+
+    def _make_choice(self, message: Generate, prompt: Prompt) -> Choice:
+        sequence = self._make_sequence(message, prompt.token_ids)
+        sampling = _sampling(message, len(self._vocabulary.bytes))
+        return Choice(
+            message.request_id,
+            0,
+            sequence,
+            sampling,
+            History(sequence.token_ids) if sampling.has_penalties else None,
+            self._make_text(message, prompt.rendered),
+            self._vocabulary.bytes,
+            self._vocabulary.ends,
+            min_tokens=message.min_tokens,
+            drafter=self._make_drafter(message, sequence),
+            matcher=self._make_matcher(message, prompt.rendered),
+        )
+
+    def _make_sequence(self, message: Generate, token_ids: list[int]) -> Sequence:
+        limit = self._prompts.most_tokens
+        if message.max_tokens is not None:
+            limit = min(limit, len(token_ids) + message.max_tokens)
+        asks_exact = message.is_exact or message.seed is not None or message.prediction is not None
+        return Sequence(
+            token_ids,
+            limit,
+            tenant=f"{message.tenant}\0{message.cache_key}",
+            priority=message.priority,
+            is_exact=self._settings.batch_invariant or asks_exact,
+            num_choices=message.num_choices,
+        )
+
+    def _make_drafter(self, message: Generate, sequence: Sequence) -> Drafter | None:
+        if not sequence.is_exact:
+            return None
+        predicted = self._prompts.tokenizer.encode_text(message.prediction or "")
+        return Drafter(sequence.token_ids, predicted)
+
+    def _make_text(self, message: Generate, rendered: str) -> AnswerText:
+        vocabulary = self._vocabulary
+        parser, hidden = None, vocabulary.hidden | vocabulary.ends
+        if rendered:
+            parser = self._family.parser(
+                offered_tools(message),
+                prompt=rendered,
+                parses_reasoning=message.parses_reasoning,
+            )
+        hidden -= vocabulary.parsed - (vocabulary.ends if parser is None else frozenset())
+        return AnswerText(
+            Detokenizer(vocabulary.bytes, hidden),
+            StopScanner(message.stop),
+            parser,
+            self._new_call_id,
+        )
+
+    def _make_matcher(self, message: Generate, rendered: str) -> Matcher | None:
+        begun_by = after = ""
+        if rendered:
+            begun_by = self._family.reasoning_begin(rendered)
+            after = self._family.reasoning_end(rendered)
+        return self._grammars.compile(
+            message.form, message.tool_use, after=after, begun_by=begun_by
+        )
+
+    def _new_call_id(self) -> str:
+        """Return an id that the model's own template takes back."""
+        if (num_letters := self._family.call_id_letters) is not None:
+            return "".join(secrets.choice(_LETTERS) for _ in range(num_letters))
+        return f"call_{secrets.token_hex(_ID_BYTES)}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedEmbedder:
+    """Everything that one model needs to make vectors."""
+
+    ready: Ready
+    _embedder: Embedder
+
+    def embed(self, message: Embed) -> Embedded:
+        """Turn texts into vectors; one thread at a time.
+
+        Raises:
+            BadRequest: An input is empty or no token id, or there are not so many dimensions.
+            ContextTooLong: An input is longer than the model's context.
+        """
+        made = self._embedder.embed(message.inputs, message.dimensions)
+        return Embedded(
+            request_id=message.request_id,
+            vectors=made.vectors.astype("<f4", copy=False).tobytes(),
+            dimensions=made.vectors.shape[1],
+            prompt_tokens=made.num_tokens,
         )
 
 
-def load_model(directory: Path, settings: EngineSettings) -> LoadedModel:
-    """Load, compile and warm up a prepared model.
-
-    Raises:
-        LoadFailed: Something in the directory is missing or cannot be used.
-    """
-    began_s = time.monotonic()
-    facts, table = read_facts(directory), read_tokens(directory)
-    control_ids = {_text(table, token_id): token_id for token_id in table.special}
-    guard = Guard(control_ids)
-    tokenizer = Tokenizer(
-        directory / TOKENIZER_FILE, guard=guard, control_ids=control_ids, bos_id=facts.bos_token_id
+def _sampling(message: Generate, num_ids: int) -> Sampling:
+    ids = [token_id for token_id, _ in message.logit_bias]
+    for token_id in ids:
+        if not 0 <= token_id < num_ids:
+            raise BadRequest(
+                f"Invalid value for 'logit_bias': {token_id} is no token of this model, whose ids "
+                f"end at {num_ids - 1}.",
+                param="logit_bias",
+            )
+    if len(set(ids)) < len(ids):
+        raise BadRequest("Invalid value for 'logit_bias': a token comes twice.", param="logit_bias")
+    return Sampling(
+        message.temperature,
+        message.top_p,
+        message.seed if message.seed is not None else int.from_bytes(os.urandom(8), "big"),
+        top_k=message.top_k,
+        min_p=message.min_p,
+        frequency_penalty=message.frequency_penalty,
+        presence_penalty=message.presence_penalty,
+        repetition_penalty=message.repetition_penalty,
+        logit_bias=message.logit_bias,
+        num_logprobs=message.num_logprobs,
     )
-    template = _read_template(directory / TEMPLATE_FILE, facts, table, guard)
-    runner = PagedRunner(directory / MODEL_FILE, settings)
-    _warm_up(runner)
-    pool = BlockPool(runner.num_blocks)
-    limits = Limits(
-        settings.max_running,
-        settings.max_queued,
-        settings.max_batch_tokens,
-        settings.mixed_prompt_tokens,
-    )
-    return LoadedModel(
-        ready=Ready(
-            model=facts.name,
-            fingerprint=_fingerprint(facts, runner),
-            context_tokens=facts.context_tokens,
-            cache_tokens=pool.num_blocks * BLOCK_TOKENS,
-            num_threads=runner.num_threads,
-            precision=runner.precision,
-            load_s=time.monotonic() - began_s,
-        ),
-        runner=runner,
-        pool=pool,
-        scheduler=Scheduler(pool, limits),
-        _template=template,
-        _tokenizer=tokenizer,
-        _vocabulary=Vocabulary(
-            table.bytes, frozenset(table.special), frozenset(facts.eos_token_ids)
-        ),
-    )
-
-
-def _read_template(
-    file: Path, facts: ModelFacts, table: TokenTable, guard: Guard
-) -> ChatTemplate | None:
-    if not file.exists():
-        return None
-    tokens = {"eos_token": _text(table, facts.eos_token_ids[0])} if facts.eos_token_ids else {}
-    if facts.bos_token_id is not None:
-        tokens["bos_token"] = _text(table, facts.bos_token_id)
-    try:
-        source = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise LoadFailed(f"{file}: {exc}") from exc
-    return ChatTemplate(source, guard=guard, tokens=tokens)
-
-
-def _text(table: TokenTable, token_id: int) -> str:
-    return table.bytes[token_id].decode("utf-8", errors="replace")
-
-
-def _warm_up(runner: PagedRunner) -> None:
-    """Compute a prompt and a token, so that no request pays for the kernels' first use."""
-    sequence = Sequence([0] * (BLOCK_TOKENS + 1), BLOCK_TOKENS + 2)
-    sequence.block_ids = list(range(blocks_for(len(sequence.token_ids))))
-    runner.run(Step((Chunk(sequence, 0, BLOCK_TOKENS, 1),)))
-    runner.run(Step((Chunk(sequence, BLOCK_TOKENS, BLOCK_TOKENS + 1, 1),)))
-
-
-def _fingerprint(facts: ModelFacts, runner: PagedRunner) -> str:
-    said = (facts.source_sha256, facts.weights_format, runner.precision, openvino.__version__)
-    return "fp_" + hashlib.sha256("\0".join(said).encode()).hexdigest()[:12]

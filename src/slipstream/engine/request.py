@@ -1,90 +1,75 @@
-"""One request on its way through the engine: its sequence, its text so far, its times.
+"""One request on its way through the engine: its choices, and its times.
 
-Knows when an answer ends; where its messages go is the business of its `reply`.
+Where its messages go is the business of its `reply`.
 """
 
-from collections.abc import Container, Hashable
-from collections.abc import Sequence as Items
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from slipstream.engine.detokenizer import Detokenizer
-from slipstream.engine.protocol import Delta, Finished, FinishReason, Started
-from slipstream.engine.sampler import Sampling
-from slipstream.engine.sequence import Sequence
-from slipstream.engine.stops import StopScanner
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """What tokens mean to a reader."""
-
-    token_bytes: Items[bytes]
-    hidden: Container[int]  # control tokens, never text
-    ends: frozenset[int]  # tokens that end an answer
+from slipstream.engine.choice import Choice
+from slipstream.engine.protocol import Finished, Started
 
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """A prompt to answer.
+    """A prompt to answer, once or several times.
 
     Args:
         key: Names it to `Engine.cancel`.
         reply: Handed back with each message for it; not looked into.
+        first: The first of its choices; the others are forked from it when its prompt is read.
         arrived_s: On the engine's clock.
+        max_queue_s: It is refused if it would wait longer for its place.
     """
 
     key: Hashable
     reply: object
     request_id: int
-    sequence: Sequence
-    sampling: Sampling
-    stops: StopScanner
-    vocabulary: Vocabulary
+    first: Choice
     arrived_s: float
+    max_queue_s: float | None = None
     started_s: float | None = None
     first_token_s: float | None = None
-    detokenizer: Detokenizer = field(init=False)
-    num_shown: int = 0  # answer tokens that Deltas have told of
+    choices: list[Choice] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.detokenizer = Detokenizer(self.vocabulary.token_bytes, self.vocabulary.hidden)
+        self.choices = [self.first]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every choice is complete."""
+        return all(choice.finish is not None for choice in self.choices)
 
     def start(self, now_s: float) -> Started:
         """Note that its prompt is begun."""
         self.started_s = now_s
+        sequence = self.first.sequence
         return Started(
-            request_id=self.request_id, prompt_tokens=self.sequence.num_prompt, cached_tokens=0
+            request_id=self.request_id,
+            prompt_tokens=sequence.num_prompt,
+            cached_tokens=sequence.num_cached,
         )
 
-    def add(self, token_id: int, now_s: float) -> list[Delta | Finished]:
-        """Add a token to the answer; return what the reader is to be told, in order."""
-        if self.first_token_s is None:
-            self.first_token_s = now_s
-        self.sequence.token_ids.append(token_id)
-        shown = self.stops.feed(self.detokenizer.feed(token_id))
-        is_over = shown.is_stopped or token_id in self.vocabulary.ends
-        reason: FinishReason = "stop" if is_over else "length"
-        if not is_over and not self.sequence.is_full:
-            return self._delta(shown.text)
-        text = shown.text if shown.is_stopped else shown.text + self.stops.flush()
-        return [*self._delta(text), self._finish(reason, now_s)]
+    def fork(self) -> list[Choice]:
+        """Return the choices beside the first one; its prompt is read and nothing chosen yet."""
+        others = [self.first.fork(n) for n in range(1, self.first.sequence.num_choices)]
+        self.choices += others
+        return others
 
-    def _delta(self, text: str) -> list[Delta | Finished]:
-        if not text:
-            return []
-        num_tokens = self.sequence.num_answer - self.num_shown
-        self.num_shown = self.sequence.num_answer
-        return [Delta(self.request_id, text, num_tokens)]
-
-    def _finish(self, reason: FinishReason, now_s: float) -> Finished:
+    def end(self, now_s: float) -> Finished:
+        """Return the account of all choices."""
         assert self.started_s is not None, "it has an answer"
         assert self.first_token_s is not None, "it has an answer"
+        drafters = [choice.drafter for choice in self.choices if choice.drafter is not None]
         return Finished(
             request_id=self.request_id,
-            reason=reason,
-            prompt_tokens=self.sequence.num_prompt,
-            cached_tokens=0,
-            completion_tokens=self.sequence.num_answer,
+            prompt_tokens=self.first.sequence.num_prompt,
+            cached_tokens=self.first.sequence.num_cached,
+            completion_tokens=sum(choice.sequence.num_answer for choice in self.choices),
+            reasoning_tokens=sum(choice.text.num_reasoning for choice in self.choices),
+            accepted_tokens=sum(drafter.accepted["prediction"] for drafter in drafters),
+            rejected_tokens=sum(drafter.rejected["prediction"] for drafter in drafters),
+            lookup_tokens=sum(drafter.accepted["lookup"] for drafter in drafters),
             queue_s=self.started_s - self.arrived_s,
             prompt_s=self.first_token_s - self.started_s,
             completion_s=now_s - self.first_token_s,

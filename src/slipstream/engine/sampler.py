@@ -1,108 +1,138 @@
-"""Chooses tokens from logits: greedy, or at a temperature within a nucleus, for a whole batch.
+"""Chooses the tokens of a batch from its logits, where guesses were computed several in a row.
 
-The random number of a token is a function of the request's seed and the token's position alone,
-so an answer repeats whatever runs beside it, and also after it was preempted.
+What is chosen from a row depends on that row, on its request and on the tokens before it: never on
+neighbours, nor on whether its predecessors were guessed. Row by row is also the quickest way: the
+numbers of one row stay in the processor's cache, those of all do not.
+
+Here a row is edited, masked and described; drawing.py draws from it at a temperature.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-Rows = npt.NDArray[np.float32]  # (rows, vocabulary)
+from slipstream.engine.drawing import draw, largest, points, softmax
+from slipstream.engine.masks import Mask, allows, forbid
+from slipstream.engine.penalties import History
+from slipstream.engine.sampling import Chosen, Sampling
+
+__all__ = ["Chosen", "History", "Logits", "Mask", "Rows", "Sampling", "choose"]
+
+Logits = npt.NDArray[np.float32]  # (rows, vocabulary)
 Row = npt.NDArray[np.float32]  # (vocabulary,)
 
-_SPAN: Final = 256  # tokens summed together on the first of two levels
-_GREEDY_BELOW: Final = 1e-4  # temperatures at which float32 has one candidate left anyway
-_LIKELY: Final = 1e-3  # of the likeliest token's weight: what is sorted first, mostly enough
+_LEAST_LOGPROB: Final = -9999.0  # see Chosen
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How one request chooses its tokens.
+@dataclass(slots=True)
+class Rows:
+    """The rows of logits that one choice wants: behind its newest token and behind each guess.
 
     Args:
-        temperature: 0 takes the likeliest token; checked by whoever made the request.
-        top_p: Keep the likeliest tokens that together reach this probability, in (0, 1].
-        seed: 64 bits; the same seed gives the same answer.
+        history: Its tokens without the guesses; needed where `sampling.has_penalties`.
+        position: Of the token that the first row chooses, in prompt and answer together.
+        guesses: Row i is meaningful only if the rows before it choose guesses[:i].
+        masks: One for each row, None where all is allowed; empty without a grammar. Where they
+            are fewer than the rows choosing ends with the last of them.
+        banned: Tokens that are not to be chosen, such as those that end an answer which must be
+            longer. They give way where a grammar allows nothing else.
+        num_banned_rows: The first so many rows ban them; None bans them in all.
     """
-
-    temperature: float
-    top_p: float
-    seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """What is chosen from one row of logits: the token at `position` of a sequence."""
 
     sampling: Sampling
+    history: History | None
     position: int
+    guesses: tuple[int, ...] = ()
+    masks: Sequence[Mask | None] = ()
+    banned: Collection[int] = ()
+    num_banned_rows: int | None = None
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows of logits belong to it."""
+        return 1 + len(self.guesses)
 
 
-def choose(logits: Rows, draws: Sequence[Draw]) -> list[int]:
-    """Choose one token for each row; `logits` is left as it is."""
-    assert len(logits) == len(draws), "one draw for each row"
-    tokens: list[int] = np.argmax(logits, axis=1).tolist()
-    for row, draw in enumerate(draws):
-        # Row by row: the numbers of one row stay in the processor's cache, those of all do not.
-        if draw.sampling.temperature >= _GREEDY_BELOW:
-            tokens[row] = _sample(logits[row], tokens[row], draw)
-    return tokens
+def choose(logits: Logits, rows: Sequence[Rows]) -> list[list[Chosen]]:
+    """Choose tokens; `logits` and the histories are left as they are.
 
-
-def _sample(logits: Row, likeliest: int, draw: Draw) -> int:
-    weights = logits - logits[likeliest]  # (vocabulary,), at most 0
-    weights *= np.float32(1 / draw.sampling.temperature)
-    np.exp(weights, out=weights)
-    if draw.sampling.top_p >= 1:
-        return _at_point(weights, _uniform(draw))
-    token_ids = _nucleus(weights, draw.sampling.top_p)
-    return int(token_ids[_at_point(weights[token_ids], _uniform(draw))])
-
-
-def _uniform(draw: Draw) -> float:
-    """Return the number in [0, 1) that belongs to this seed and position."""
-    key = np.array([draw.sampling.seed & 0xFFFF_FFFF_FFFF_FFFF, draw.position], np.uint64)
-    return float(np.random.Generator(np.random.Philox(key=key)).random())
-
-
-def _nucleus(weights: Row, top_p: float) -> npt.NDArray[np.intp]:
-    """Return the fewest likeliest tokens that reach top_p, and those that tie with the last.
-
-    In the order of their ids: a tie that falls the other way must not move all that follow.
+    Returns:
+        For each of `rows` 1 to 1 + len(guesses) tokens: all but the last equal the guesses.
     """
-    wanted = top_p * float(weights.sum())
-    for least in (_LIKELY, 0.0):
-        token_ids = np.flatnonzero(weights >= least)
-        likely = weights[token_ids]
-        falling = np.sort(likely)[::-1]
-        sums = np.cumsum(falling, dtype=np.float64)
-        if sums[-1] >= wanted:
-            kept: npt.NDArray[np.intp] = token_ids[likely >= falling[np.searchsorted(sums, wanted)]]
-            return kept
-    return token_ids  # rounding: the nucleus is everything
+    chosen = []
+    start = 0
+    for wanted in rows:
+        end = start + wanted.num_rows
+        chosen.append(_choose_in_turn(logits[start:end], wanted))
+        start = end
+    assert start == len(logits), f"{len(logits)} rows of logits for {start} that are wanted"
+    return chosen
 
 
-def _at_point(weights: Row, point: float) -> int:
-    """Return the index whose share of all weights, laid end to end, covers a point in [0, 1).
+def _choose_in_turn(logits: Logits, rows: Rows) -> list[Chosen]:
+    """Go on exactly as long as a row chooses what was guessed behind it."""
+    sampling = rows.sampling
+    counts = rows.history if sampling.has_penalties else None
+    assert counts is not None or not sampling.has_penalties, "penalties need a history"
+    num_reachable = min(rows.num_rows, len(rows.masks) or rows.num_rows)
+    chosen: list[Chosen] = []
+    for number in range(num_reachable):
+        token_id = _choose_one(logits[number], rows, number)
+        chosen.append(_described(logits[number], token_id, sampling.num_logprobs))
+        if number + 1 == num_reachable or token_id != rows.guesses[number]:
+            break
+        if counts is not None:
+            counts.add((token_id,))
+    if counts is not None:
+        counts.remove(rows.guesses[: len(chosen) - 1])
+    return chosen
 
-    Sums spans first and looks into one span only: a running sum over a whole vocabulary would
-    cost more than the rest of the sampler.
-    """
-    num_spans = -(-len(weights) // _SPAN)
-    starts = np.arange(num_spans) * _SPAN
-    sums = np.cumsum(np.add.reduceat(weights, starts), dtype=np.float64)  # (spans,)
-    target = point * sums[-1]
-    # Rounding must not lead beyond the last weight that is not 0, in the row or in the span.
-    last_span = int(np.searchsorted(sums, sums[-1]))
-    span = min(int(np.searchsorted(sums, target, side="right")), last_span)
-    inside = weights[span * _SPAN : (span + 1) * _SPAN]
-    inner = np.cumsum(inside, dtype=np.float64)
-    target -= sums[span - 1] if span else 0.0
-    index = min(int(np.searchsorted(inner, target, side="right")), len(inside) - 1)
-    if inside[index] == 0:
-        index = int(np.flatnonzero(inside)[-1])
-    return span * _SPAN + index
+
+def _choose_one(raw: Row, rows: Rows, number: int) -> int:
+    mask = rows.masks[number] if rows.masks else None
+    is_banning = rows.num_banned_rows is None or number < rows.num_banned_rows
+    banned = rows.banned if is_banning else ()
+    row = _edited(raw, rows, banned)
+    if mask is not None:
+        top_id = int(row.argmax())
+        if not allows(mask, top_id):
+            row = forbid(row, mask)
+            if banned and row.max() == -math.inf:  # the grammar allows nothing else
+                row = forbid(_edited(raw, rows, ()), mask)
+        elif rows.sampling.is_greedy:
+            return top_id
+    if rows.sampling.is_greedy:
+        return int(row.argmax())
+    at = points(rows.sampling.seed, rows.position + number)
+    return draw(row, rows.sampling, at, mask)
+
+
+def _edited(raw: Row, rows: Rows, banned: Collection[int]) -> Row:
+    """Return the row with bias and penalties; itself where there are none, never changed."""
+    sampling = rows.sampling
+    if not (banned or sampling.logit_bias or sampling.has_penalties):
+        return raw
+    row = raw.copy()
+    row[sampling.bias_ids] += sampling.bias
+    if rows.history is not None and sampling.has_penalties:
+        rows.history.penalise(row, sampling)
+    row[list(banned)] = -math.inf
+    return row
+
+
+def _described(raw: Row, token_id: int, num_logprobs: int | None) -> Chosen:
+    if num_logprobs is None:
+        return Chosen(token_id)
+    whole = softmax(raw, 1.0)
+    log_total = math.log(whole.total) + whole.log_scale
+
+    def logprob(of: int) -> float:
+        # Rounding must not make anything more than certain.
+        return max(min(float(raw[of]) - log_total, 0.0), _LEAST_LOGPROB)
+
+    likeliest = largest(raw, num_logprobs).tolist() if num_logprobs else []
+    return Chosen(token_id, logprob(token_id), tuple((of, logprob(of)) for of in likeliest))

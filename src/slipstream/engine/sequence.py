@@ -1,32 +1,54 @@
 """The nouns of the engine: a Sequence of tokens, a Chunk of it, and the Step that computes chunks.
 
-    0 ............ num_computed ............... len(token_ids)
-    | in the cache | pending: to be computed    |
+    0 ............ num_computed ............... len(token_ids) ...... + guesses
+    | in the cache | pending: to be computed    | guessed behind them, to be verified
 
-A prompt has many pending tokens; an answer that is being written has exactly one, its newest.
+A prompt has many pending tokens. An answer that is being written has its newest one, and in front
+of that those which its grammar forced.
 """
 
 from dataclasses import dataclass, field
+from typing import Final
+
+LEAST_PIECE: Final = 2
+"""Tokens of one sequence that are computed together at least, wherever bits matter.
+
+Attention has a kernel of its own for a single token, whose last bits differ; for two tokens and
+for five hundred it gives the same bits.
+"""
 
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """Prompt and answer of one request, and where its cache lies.
+    """Prompt and answer of one choice of a request, and where its cache lies.
 
     Args:
         token_ids: The prompt; answer tokens are added behind it.
         limit_tokens: The length at which it ends; its last token is never computed.
+        tenant: Who shares cached prefixes with nobody else, and takes turns with the others.
+        priority: Of its service tier; 0 is the usual one, higher goes first.
+        is_exact: Never computed one token at a time, so that guesses change nothing.
+        shares_prefix: Whether it may use, and leave, blocks in the prefix cache.
+        num_choices: Answers that will be forked from it when its prompt is read, with its own.
     """
 
     token_ids: list[int]
     limit_tokens: int
+    tenant: str = ""
+    priority: int = 0
+    is_exact: bool = False
+    shares_prefix: bool = True
+    num_choices: int = 1
     num_prompt: int = field(init=False)
+    num_to_read: int = field(init=False)  # known when it got its place: read before it answers
     num_computed: int = 0
+    num_cached: int = 0  # of the prompt: found in the prefix cache when it was first admitted
     block_ids: list[int] = field(default_factory=list)
+    guesses: tuple[int, ...] = ()  # set before each plan by whoever drafts
 
     def __post_init__(self) -> None:
         assert 0 < len(self.token_ids) < self.limit_tokens, "a prompt leaves room for an answer"
-        self.num_prompt = len(self.token_ids)
+        self.num_prompt = self.num_to_read = len(self.token_ids)
 
     @property
     def num_pending(self) -> int:
@@ -35,8 +57,8 @@ class Sequence:
 
     @property
     def is_answering(self) -> bool:
-        """Whether only its newest token is pending; false for a prompt, however short."""
-        return self.num_computed > 0 and self.num_pending == 1
+        """Whether all that it knew when it got its place is read; false for a prompt."""
+        return self.num_computed >= self.num_to_read
 
     @property
     def num_answer(self) -> int:
@@ -48,33 +70,61 @@ class Sequence:
         """Whether no token may be added."""
         return len(self.token_ids) >= self.limit_tokens
 
+    def fork(self) -> "Sequence":
+        """Return another answer to the same prompt; it holds no blocks yet.
+
+        Only where the prompt is read and no answer token was added.
+        """
+        assert self.num_computed == self.num_prompt == len(self.token_ids), "the prompt is read"
+        child = Sequence(
+            list(self.token_ids),
+            self.limit_tokens,
+            tenant=self.tenant,
+            priority=self.priority,
+            is_exact=self.is_exact,
+            shares_prefix=self.shares_prefix,
+        )
+        child.num_cached = self.num_cached
+        return child
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Tokens [start, end) of a sequence, computed in one step.
+    """Tokens [start, end) of a sequence and the guesses behind them, computed in one step.
 
-    `num_wanted` counts the last tokens of the chunk whose logits are needed: none inside a
-    prompt, one where the next token is chosen, more where guessed tokens are verified.
+    `num_wanted` counts the last rows of the chunk whose logits are needed: none inside a prompt,
+    one where the next token is chosen, and one more for each guess.
     """
 
     sequence: Sequence
     start: int
     end: int
     num_wanted: int
+    guesses: tuple[int, ...] = ()
 
     @property
     def num_tokens(self) -> int:
-        """Tokens that this chunk computes."""
-        return self.end - self.start
+        """Rows that this chunk computes."""
+        return self.end - self.start + len(self.guesses)
+
+    @property
+    def token_ids(self) -> list[int]:
+        """What is computed, in order; a copy."""
+        return [*self.sequence.token_ids[self.start : self.end], *self.guesses]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One batch: what the runner computes in one call. Never empty."""
+    """One batch: what the runner computes in one call. Never empty.
+
+    `copies` are (from, to) blocks to be copied before anything is computed: a block that others
+    hold too is never written to.
+    """
 
     chunks: tuple[Chunk, ...]
+    copies: tuple[tuple[int, int], ...] = ()
 
     @property
     def num_tokens(self) -> int:
-        """Tokens that this step computes."""
+        """Rows that this step computes."""
         return sum(chunk.num_tokens for chunk in self.chunks)

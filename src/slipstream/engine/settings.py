@@ -16,6 +16,13 @@ class EngineSettings:
         default="startup",
         choices=("startup", "first_use"),
     )
+    unload_after_s: float | None = setting(
+        "end the model's process when it had no request for so long; the next request starts it "
+        "again and waits for it. Left out: never",
+        default=None,
+        unit="s",
+        least=1.0,
+    )
     kv_cache_bytes: int = setting(
         "memory for the attention cache, taken from the system as it fills; bounds how many "
         "tokens all running requests hold together",
@@ -36,8 +43,24 @@ class EngineSettings:
         default="auto",
         choices=("auto", "f32", "bf16", "exact"),
     )
+    batch_invariant: bool = setting(
+        "every answer is exact: guessed tokens, cached prefixes and neighbours change no bit of "
+        "it, and look-ups in the text guess tokens; free for one or two answers at once, half as "
+        "slow again for 16. Left false, a request is exact that gives a seed or a prediction",
+        default=False,
+    )
+    device: str = setting(
+        "where the model runs, by OpenVINO's name: CPU, GPU, GPU.1, NPU; only CPU is tested",
+        default="CPU",
+    )
+    prefix_ttl_s: float = setting(
+        "how long the cache keeps a prefix that nobody uses",
+        default=300.0,
+        unit="s",
+        least=0,
+    )
     max_running: int = setting(
-        "requests that are answered at the same time", default=32, least=1, most=1024
+        "answers that are written at the same time", default=32, least=1, most=1024
     )
     max_queued: int = setting(
         "requests that wait for a place; the next one is refused", default=256, least=1
@@ -48,10 +71,11 @@ class EngineSettings:
         unit="tokens",
         least=16,
     )
-    mixed_prompt_tokens: int = setting(
-        "prompt tokens of one step beside running answers; more reads prompts sooner and "
-        "makes the running answers stutter",
-        default=32,
+    mixed_prompt_tokens: int | None = setting(
+        "prompt tokens of one step beside running answers; more reads prompts sooner and makes "
+        "the running answers stutter. Left out: as many as make such a step about twice as long",
+        default=None,
         unit="tokens",
         least=16,
+        most=65_536,
     )

@@ -33,10 +33,14 @@ class StopScanner:
         if found:
             self._held = ""
             return Scanned(text[: min(found)], True)
-        num_held = max(_num_begun(text, stop) for stop in self._stops)
+        num_held = max(num_begun(text, stop) for stop in self._stops)
         cut = len(text) - num_held
         self._held = text[cut:]
         return Scanned(text[:cut], False)
+
+    def fork(self) -> "StopScanner":
+        """Return a scanner for another answer to the same prompt; none was begun."""
+        return StopScanner(self._stops)
 
     def flush(self) -> str:
         """Return what is held back: the answer ended and it became no stop string."""
@@ -44,9 +48,11 @@ class StopScanner:
         return text
 
 
-def _num_begun(text: str, stop: str) -> int:
+def num_begun(text: str, stop: str) -> int:
     """Return the length of the longest end of `text` that a stop string begins with."""
-    for length in range(min(len(text), len(stop) - 1), 0, -1):
-        if text.endswith(stop[:length]):
-            return length
+    start = max(len(text) - len(stop) + 1, 0)
+    while (start := text.find(stop[0], start)) >= 0:
+        if stop.startswith(text[start:]):
+            return len(text) - start
+        start += 1
     return 0

@@ -5,6 +5,7 @@ that reads them as ordinary letters, for the pieces of a prompt in which a user 
 The way back, for streams, is in detokenizer.py.
 """
 
+import copy
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -48,6 +49,13 @@ class Tokenizer:
         self._control_pattern = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
         self._prepends_bos = bos_id is not None and _run(self._full, "a")[:1] == [bos_id]
 
+    def twin(self) -> "Tokenizer":
+        """Return the same for another thread; it shares the tables."""
+        other = copy.copy(self)
+        other._full = self._full.get_compiled_model().create_infer_request()
+        other._plain = self._plain.get_compiled_model().create_infer_request()
+        return other
+
     def encode_prompt(self, rendered: str) -> list[int]:
         """Return the ids of a prompt that `ChatTemplate.render` made."""
         if self._guard.has_marks(rendered):
@@ -57,6 +65,11 @@ class Tokenizer:
         if self._prepends_bos and ids[:2] == [self._bos_id] * 2:  # the template wrote it too
             del ids[0]
         return ids
+
+    def encode_text(self, text: str) -> list[int]:
+        """Return the ids of a text that goes on: nothing before it, and no control tokens in it."""
+        ids = _run(self._plain, text) if text else []
+        return ids[1:] if self._prepends_bos else ids
 
     def _encode_marked(self, rendered: str) -> Iterator[int]:
         """Split at real control tokens ourselves; what lies between is text, marks and all."""

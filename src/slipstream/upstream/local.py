@@ -9,42 +9,21 @@ target may be tried. A request that nobody waits for any more is cancelled at on
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-from slipstream.call import Attempt, Call, Frames, Serve, Usage
-from slipstream.engine.protocol import (
-    ChatMessage,
-    Delta,
-    Failed,
-    Finished,
-    Generate,
-    Ready,
-    Started,
-    Stats,
-)
+from slipstream.call import Attempt, Call, Frames, Serve
+from slipstream.engine.protocol import Embedded, Ready, Stats
 from slipstream.engine.settings import EngineSettings
-from slipstream.errors import (
-    BadRequest,
-    Broken,
-    ContextTooLong,
-    GatewayError,
-    OutOfBlocks,
-    Overloaded,
-    Phase,
-    TimedOut,
-    UnknownModel,
-)
-from slipstream.upstream.local_client import Answer, AnswerPart
+from slipstream.errors import BadRequest, Broken, TimedOut, UnknownModel
+from slipstream.upstream.local_chat import plain_frames, stream_frames, to_generate
+from slipstream.upstream.local_client import EngineClient
 from slipstream.upstream.local_process import EngineProcess
+from slipstream.upstream.local_waits import Waits
 from slipstream.wire.chat_answer import ChatAnswer
-from slipstream.wire.chat_request import ChatRequest, parse_chat_request
-
-T = TypeVar("T")
-
-_ENGINE_ERRORS: Final = {str(kind.code): kind for kind in (ContextTooLong, OutOfBlocks)}
+from slipstream.wire.chat_request import parse_chat_request
 
 
 def serve_local(models: Mapping[str, "LocalModel"]) -> Serve:
@@ -140,127 +119,49 @@ class LocalModel:
         attempt = call.attempt
         assert attempt is not None, "dispatch aims every call"
         asked = parse_chat_request(call.body)
-        waits = _Waits(attempt)
-        client = await waits.bounded(self._process.launch())
-        ready = await waits.bounded(client.wait_ready())
-        answer = client.generate(_to_generate(asked))
+        waits = Waits(attempt)
+        client, ready = await self._reach("chat", waits)
+        answer = client.generate(to_generate(asked, tenant=call.key_id))
         head = ChatAnswer(
             answer_id=f"chatcmpl-{call.call_id}",
             model=call.model,
             created_s=int(self._wall_s()),
             fingerprint=ready.fingerprint,
+            num_choices=asked.num_choices,
             wants_usage=call.wants_usage,
+            wants_logprobs=asked.num_logprobs is not None,
         )
+        answered = stream_frames if call.is_stream else plain_frames
         try:
-            frames = _stream(answer, head, waits) if call.is_stream else _plain(answer, head, waits)
-            async with aclosing(frames):
+            async with aclosing(answered(answer, head, waits)) as frames:
                 async for frame in frames:
                     yield frame
         finally:
             answer.close()
 
-
-async def _stream(answer: Answer, head: ChatAnswer, waits: "_Waits") -> Frames:
-    prompt_tokens = cached_tokens = num_tokens = 0
-    while True:
-        match await waits.next(answer):
-            case Started() as part:
-                prompt_tokens, cached_tokens = part.prompt_tokens, part.cached_tokens
-                yield head.open()
-            case Delta() as part:
-                num_tokens += part.num_tokens
-                # With each piece what it has cost so far: an answer may be cut short after any.
-                yield head.say(part.text, _usage(prompt_tokens, cached_tokens, num_tokens))
-            case Finished() as part:
-                for frame in head.close(part.reason, _total(part)):
-                    yield frame
-                return
-            case Failed() as part:
-                raise _error(part)
-
-
-async def _plain(answer: Answer, head: ChatAnswer, waits: "_Waits") -> Frames:
-    texts: list[str] = []
-    while True:
-        match await waits.next(answer):
-            case Started():
-                pass
-            case Delta() as part:
-                texts.append(part.text)
-            case Finished() as part:
-                yield head.whole("".join(texts), part.reason, _total(part))
-                return
-            case Failed() as part:
-                raise _error(part)
-
-
-class _Waits:
-    """The deadlines of one attempt: each wait ends at the nearest of its phase and the total."""
-
-    __slots__ = ("_attempt", "_loop", "_phase", "_until_s")
-
-    def __init__(self, attempt: Attempt) -> None:
-        self._attempt = attempt
-        self._loop = asyncio.get_running_loop()
-        self._phase: Phase = "first_token"
-        self._until_s = self._loop.time() + attempt.deadlines.first_token_s
-
-    async def next(self, answer: Answer) -> AnswerPart:
-        """Return the next part of an answer.
+    async def embed(
+        self, inputs: tuple[str | tuple[int, ...], ...], dimensions: int | None, attempt: Attempt
+    ) -> Embedded:
+        """Turn texts, or token ids, into vectors.
 
         Raises:
-            TimedOut: In the phase `first_token` until the first text, then `idle`; or `total`.
+            BadRequest: The model makes no vectors, or not of them.
+            EngineError: It cannot be loaded, or an input does not fit it.
+            Overloaded: The engine's queue is full.
+            UpstreamError: The process ended, or a deadline passed.
         """
-        part = await self.bounded(answer.next())
-        if isinstance(part, Delta):
-            self._phase = "idle"
-        if self._phase == "idle":
-            self._until_s = self._loop.time() + self._attempt.deadlines.idle_s
-        return part
+        waits = Waits(attempt)
+        client, _ = await self._reach("embeddings", waits)
+        return await waits.bounded(client.embed(inputs, dimensions))
 
-    async def bounded(self, wait: Awaitable[T]) -> T:
-        """Wait within the deadlines of the present phase."""
-        total_s = self._attempt.total_deadline_s
-        try:
-            async with asyncio.timeout_at(min(self._until_s, total_s)):
-                return await wait
-        except TimeoutError as exc:
-            deadlines = self._attempt.deadlines
-            if total_s <= self._until_s:
-                raise TimedOut("total", deadlines.total_s) from exc
-            is_idle = self._phase == "idle"
-            limit_s = deadlines.idle_s if is_idle else deadlines.first_token_s
-            raise TimedOut(self._phase, limit_s) from exc
-
-
-def _to_generate(asked: ChatRequest) -> Generate:
-    messages = [ChatMessage(turn.role, turn.content, turn.name) for turn in asked.turns]
-    return Generate(
-        request_id=0,  # the client gives it one
-        messages=tuple(messages),
-        max_tokens=asked.max_tokens,
-        temperature=asked.temperature,
-        top_p=asked.top_p,
-        seed=asked.seed,
-        stop=asked.stop,
-    )
-
-
-def _total(part: Finished) -> Usage:
-    return _usage(part.prompt_tokens, part.cached_tokens, part.completion_tokens)
-
-
-def _usage(prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> Usage:
-    return Usage(
-        input_tokens=prompt_tokens - cached_tokens,
-        cache_read_tokens=cached_tokens,
-        output_tokens=completion_tokens,
-    )
-
-
-def _error(part: Failed) -> GatewayError:
-    """Return the error that the engine named."""
-    if part.code == Overloaded.code:
-        return Overloaded(part.message, retry_after_s=part.retry_after_s or 1.0)
-    kind = _ENGINE_ERRORS.get(part.code)
-    return kind(part.message) if kind else BadRequest(part.message, param=part.param)
+    async def _reach(self, kind: str, waits: Waits) -> tuple[EngineClient, Ready]:
+        """Return the client of a process that answers, started if need be."""
+        client = await waits.bounded(self._process.launch())
+        ready = await waits.bounded(client.wait_ready())
+        if ready.kind != kind:
+            raise BadRequest(
+                f"The model '{self.name}' is for {ready.kind}, not for {kind}.",
+                param="model",
+                code="model_not_supported",
+            )
+        return client, ready

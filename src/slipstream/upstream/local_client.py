@@ -1,22 +1,25 @@
 """A gateway's connection to the process that runs a model: requests out, answers in.
 
 Keeps one connection to a Unix socket and makes it again whenever it is lost. Each request has a
-small buffer of its own: what its consumer has not taken yet grows together into one Delta, so
+small buffer of its own: what its consumer has not taken yet grows together (engine.merging), so
 that it is bounded by the answer itself. Starting the process is another's business.
 """
 
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, TypeVar
 
 import msgspec
 
+from slipstream.engine.merging import merge_deltas
 from slipstream.engine.protocol import (
     Cancel,
     Delta,
+    Embed,
+    Embedded,
     Failed,
     Finished,
     FromChild,
@@ -28,11 +31,13 @@ from slipstream.engine.protocol import (
     Stats,
 )
 from slipstream.errors import Broken, GatewayError, StreamCut
-from slipstream.framing import FramingError, MessageReader, encode_message
+from slipstream.upstream.local_connection import Connection
+from slipstream.upstream.local_errors import error_of
 
 _RECONNECT_S: Final = 0.02  # a connection to a socket that is not there costs some 20 µs
 
 AnswerPart = Started | Delta | Finished | Failed
+_Reply = TypeVar("_Reply", Stats, Embedded)
 
 
 class Answer:
@@ -71,12 +76,7 @@ class Answer:
         """Take a part that has arrived."""
         self._has_begun = self._has_begun or isinstance(part, Delta)
         self.is_over = isinstance(part, Finished | Failed)
-        last = self._parts[-1] if self._parts else None
-        if isinstance(part, Delta) and isinstance(last, Delta):
-            self._parts[-1] = Delta(
-                part.request_id, last.text + part.text, last.num_tokens + part.num_tokens
-            )
-        else:
+        if not (isinstance(part, Delta) and self._parts and self._grow(part)):
             self._parts.append(part)
         self._wake()
 
@@ -84,6 +84,19 @@ class Answer:
         """Note that nothing more will come."""
         self._error = StreamCut(reason) if self._has_begun else Broken(reason)
         self._wake()
+
+    def _grow(self, part: Delta) -> bool:
+        """Join a Delta to what waits of its choice, if it may be."""
+        for at in range(len(self._parts) - 1, -1, -1):
+            earlier = self._parts[at]
+            if not isinstance(earlier, Delta):
+                return False
+            if earlier.choice == part.choice:
+                joined = merge_deltas(earlier, part)
+                if joined is not None:
+                    self._parts[at] = joined
+                return joined is not None
+        return False
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -98,7 +111,8 @@ class EngineClient:
         self._ids = itertools.count(1)
         self._answers: dict[int, Answer] = {}
         self._probes: dict[int, asyncio.Future[Stats]] = {}
-        self._connection: _Connection | None = None
+        self._embeds: dict[int, asyncio.Future[Embedded]] = {}
+        self._connection: Connection | None = None
         self._ready: Ready | None = None
         self._failure: GatewayError | None = None
         self._changed = asyncio.Event()  # set once for each change, then replaced
@@ -108,6 +122,11 @@ class EngineClient:
     def ready(self) -> Ready | None:
         """What the process said of its model; None while it is not there."""
         return self._ready
+
+    @property
+    def num_open(self) -> int:
+        """Return how many answers and embeddings are being waited for."""
+        return len(self._answers) + len(self._embeds)
 
     def start(self) -> None:
         """Keep connected from now on until `stop`."""
@@ -159,16 +178,39 @@ class EngineClient:
             Broken: The process is not there, now or while waiting.
         """
         request_id = next(self._ids)
-        found: asyncio.Future[Stats] = asyncio.get_running_loop().create_future()
-        if not self._send(Probe(request_id)):
-            raise Broken("the model's process is not running")
-        self._probes[request_id] = found
-        return found
+        return self._ask(Probe(request_id), self._probes)
+
+    async def embed(
+        self, inputs: tuple[str | tuple[int, ...], ...], dimensions: int | None = None
+    ) -> Embedded:
+        """Turn texts, or token ids, into vectors; giving up the wait gives up the work.
+
+        Raises:
+            Broken: The process is not there, now or while waiting.
+            GatewayError: What the engine refuses, such as a text that is too long.
+        """
+        ask = Embed(request_id=next(self._ids), inputs=inputs, dimensions=dimensions)
+        found = self._ask(ask, self._embeds)
+        try:
+            return await found
+        finally:
+            if self._embeds.pop(ask.request_id, None) is not None:
+                self._send(Cancel(ask.request_id))
 
     def forget(self, answer: Answer) -> None:
         """Take no more parts of an answer, and say so to the process if more would come."""
         if self._answers.pop(answer.request_id, None) is not None and not answer.is_over:
             self._send(Cancel(answer.request_id))
+
+    def _ask(
+        self, message: Probe | Embed, waiting: dict[int, asyncio.Future[_Reply]]
+    ) -> asyncio.Future[_Reply]:
+        """Send what has one reply, and note who waits for it."""
+        if not self._send(message):
+            raise Broken("the model's process is not running")
+        found: asyncio.Future[_Reply] = asyncio.get_running_loop().create_future()
+        waiting[message.request_id] = found
+        return found
 
     def _send(self, message: FromGateway) -> bool:
         return self._connection is not None and self._connection.send(message)
@@ -178,7 +220,7 @@ class EngineClient:
         while self._failure is None:
             try:
                 _, connection = await loop.create_unix_connection(
-                    lambda: _Connection(self._received), str(self._socket)
+                    lambda: Connection(self._received), str(self._socket)
                 )
             except OSError:
                 await asyncio.sleep(_RECONNECT_S)
@@ -197,9 +239,11 @@ class EngineClient:
                 self._ready = message
                 self._announce()
             case Stats():
-                found = self._probes.pop(message.request_id, None)
-                if found is not None and not found.done():
-                    found.set_result(message)
+                _settle(self._probes.pop(message.request_id, None), message)
+            case Embedded():
+                _settle(self._embeds.pop(message.request_id, None), message)
+            case Failed() if message.request_id in self._embeds:
+                _fail(self._embeds.pop(message.request_id), error_of(message))
             case _:
                 answer = self._answers.get(message.request_id)
                 if answer is not None:  # otherwise it was given up meanwhile
@@ -209,12 +253,13 @@ class EngineClient:
         self._connection = self._ready = None
         answers, self._answers = self._answers, {}
         probes, self._probes = self._probes, {}
+        embeds, self._embeds = self._embeds, {}
         for answer in answers.values():
             if not answer.is_over:
                 answer.fail("the model's process ended")
-        for found in probes.values():
-            if not found.done():
-                found.set_exception(Broken("the model's process ended"))
+        for waiting in (probes, embeds):
+            for found in waiting.values():
+                _fail(found, Broken("the model's process ended"))
         self._announce()
 
     def _announce(self) -> None:
@@ -222,39 +267,11 @@ class EngineClient:
         self._changed = asyncio.Event()
 
 
-class _Connection(asyncio.Protocol):
-    """One connection, until it is lost."""
+def _settle(found: asyncio.Future[_Reply] | None, reply: _Reply) -> None:
+    if found is not None and not found.done():
+        found.set_result(reply)
 
-    def __init__(self, on_message: Callable[[FromChild], None]) -> None:
-        self._on_message = on_message
-        self._reader: MessageReader[FromChild] = MessageReader(cast(type[FromChild], FromChild))
-        self._transport: asyncio.Transport | None = None
-        self.lost = asyncio.Event()
 
-    def send(self, message: FromGateway) -> bool:
-        """Write a message; False if the connection is lost."""
-        if self._transport is None or self._transport.is_closing():
-            return False
-        self._transport.write(encode_message(message))
-        return True
-
-    def close(self) -> None:
-        """Close at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            messages = self._reader.feed(data)
-        except FramingError:
-            self.close()
-            return
-        for message in messages:
-            self._on_message(message)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self.lost.set()
+def _fail(found: asyncio.Future[Any], error: GatewayError) -> None:
+    if not found.done():
+        found.set_exception(error)

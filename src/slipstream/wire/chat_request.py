@@ -1,73 +1,124 @@
 """An OpenAI chat request read in full, for models that we run ourselves.
 
-Every field that is offered is checked for type and range. A field that would change the answer
-and is not offered is refused unless it says what happens anyway (`n: 1`, no tools, no penalty);
-fields that change nothing, such as `user` and `metadata`, and fields that OpenAI does not
-document are left unread. What a relay passes on is read in openai_chat.py.
+Every field that is offered is checked for type and range. One that would change the answer and is
+not offered is refused unless it says what happens anyway; one that changes nothing, such as
+`metadata`, is left unread. Relayed requests are read in openai_chat.py.
 
-Source: platform documentation and openai-python 3.52.0's types, 2026-11-21.
+Source: platform documentation and openai-python 3.52.0's types, 2026-11-21. Fields beyond OpenAI's
+have the names and ranges of vLLM's; `exact` is our own.
 """
 
-from typing import Annotated, Any, Final, Literal, NamedTuple
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
-from slipstream.errors import BadRequest
-from slipstream.wire.invalid import explain
+from slipstream.wire.chat_forms import ChatForm, read_form
+from slipstream.wire.chat_messages import ChatTurn, read_text, read_turns
+from slipstream.wire.chat_tools import ChatTools, read_tools
+from slipstream.wire.invalid import UNREADABLE, explain
+from slipstream.wire.refusals import decode_at, invalid, not_among, not_offered, not_together
 
 _MAX_STOPS: Final = 4
 _MAX_STOP_CHARS: Final = 1_000  # each is searched for in every piece of the answer
+_MAX_CHOICES: Final = 128  # OpenAI's bound
+_MAX_TOP_LOGPROBS: Final = 20
+_MAX_BIAS: Final = 100
+_MAX_TOKENS: Final = 2**31 - 1
+_TOKEN_ID: Final = re.compile(r"0|[1-9][0-9]{0,8}")  # one way to write each; none is larger
+_NOTHING: Final = msgspec.Raw()
+_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_TIERS: Final = {"auto": 0, "default": 0, "scale": 0, "flex": -1, "priority": 1, "fast": 1}
 
-Role = Literal["system", "user", "assistant"]
-
-
-class ChatTurn(msgspec.Struct, frozen=True):
-    """One message: its parts joined, `developer` read as `system`."""
-
-    role: Role
-    content: str
-    name: str | None
+Switches = dict[str, bool | int | str]
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model is asked to do; defaults are OpenAI's."""
+    """What a model is asked to do; defaults are OpenAI's.
+
+    Args:
+        num_logprobs: Likeliest tokens beside each token; None tells no log probabilities.
+        switches: For the model's template.
+        cache_key: Whose cached prefixes may be shared, within the caller's own.
+        priority: Higher goes first; 0 is the usual one.
+    """
 
     turns: tuple[ChatTurn, ...]
-    max_tokens: int | None
-    temperature: float
-    top_p: float
-    seed: int | None
-    stop: tuple[str, ...]
+    max_tokens: int | None = None
+    min_tokens: int = 0
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    num_logprobs: int | None = None
+    num_choices: int = 1
+    form: ChatForm | None = None
+    tools: ChatTools | None = None
+    prediction: str | None = None
+    is_exact: bool = False
+    switches: Mapping[str, bool | int | str] = {}
+    cache_key: str = ""
+    priority: int = 0
+
+
+_Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class _Body(msgspec.Struct):
     messages: list[msgspec.Raw]
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+    min_tokens: Annotated[int, Meta(ge=0)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Meta(ge=-1, le=_MAX_TOKENS)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    frequency_penalty: _Penalty | None = None
+    presence_penalty: _Penalty | None = None
+    repetition_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
+    logit_bias: dict[str, Any] | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     stop: str | list[str] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=_MAX_TOP_LOGPROBS)] | None = None
+    n: Annotated[int, Meta(ge=1, le=_MAX_CHOICES)] | None = None
+    response_format: msgspec.Raw = _NOTHING
+    structured_outputs: msgspec.Raw = _NOTHING
+    tools: list[msgspec.Raw] | None = None
+    tool_choice: msgspec.Raw = _NOTHING
+    parallel_tool_calls: bool | None = None
+    prediction: msgspec.Raw = _NOTHING
+    reasoning_effort: str | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    service_tier: str | None = None
+    exact: bool | None = None
+    cache_salt: str | None = None
+    prompt_cache_key: str | None = None
+    safety_identifier: str | None = None
+    user: str | None = None
     # Known, and not offered: compared with _NEUTRAL.
-    n: Any = None
-    tools: Any = None
-    tool_choice: Any = None
     functions: Any = None
     function_call: Any = None
-    response_format: Any = None
-    logprobs: Any = None
-    top_logprobs: Any = None
-    logit_bias: Any = None
-    frequency_penalty: Any = None
-    presence_penalty: Any = None
-    repetition_penalty: Any = None
-    top_k: Any = None
-    min_p: Any = None
-    min_tokens: Any = None
     modalities: Any = None
     audio: Any = None
     web_search_options: Any = None
+    guided_json: Any = None
+    guided_regex: Any = None
+    guided_choice: Any = None
+    guided_grammar: Any = None
+
+
+class _Prediction(msgspec.Struct):
+    type: str
+    content: str | list[msgspec.Raw]
 
 
 class _Neutral(NamedTuple):
@@ -78,54 +129,20 @@ class _Neutral(NamedTuple):
 
 
 _ABSENT: Final = _Neutral((None,))
-_NO_LIST: Final = _Neutral((None, []), "leave it out or send []")
-_ZERO: Final = _Neutral((None, 0), "leave it out or send 0")
+_STRUCTURED: Final = _Neutral((None,), "send 'structured_outputs', as vLLM does since 0.12")
 _NEUTRAL: Final[dict[str, _Neutral]] = {
-    "n": _Neutral((None, 1), "leave it out or send 1"),
-    "tools": _NO_LIST,
-    "tool_choice": _Neutral((None, "none", "auto"), "leave it out or send 'none'"),
-    "functions": _NO_LIST,
-    "function_call": _Neutral((None, "none", "auto"), "leave it out or send 'none'"),
-    "response_format": _Neutral((None, {"type": "text"}), "leave it out or send type 'text'"),
-    "logprobs": _Neutral((None, False), "leave it out or send false"),
-    "top_logprobs": _ZERO,
-    "logit_bias": _Neutral((None, {}), "leave it out or send {}"),
-    "frequency_penalty": _ZERO,
-    "presence_penalty": _ZERO,
-    "repetition_penalty": _Neutral((None, 1), "leave it out or send 1"),
-    "top_k": _Neutral((None, 0, -1), "leave it out or send 0"),
-    "min_p": _ZERO,
-    "min_tokens": _ZERO,
+    "functions": _Neutral((None, []), "send 'tools', which replaced it"),
+    "function_call": _Neutral((None, "none", "auto"), "send 'tool_choice', which replaced it"),
     "modalities": _Neutral((None, ["text"]), "leave it out or send ['text']"),
     "audio": _ABSENT,
     "web_search_options": _ABSENT,
-}
-
-
-class _Message(msgspec.Struct):
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[msgspec.Raw] | None = None
-    name: str | None = None
-    tool_calls: Any = None
-    function_call: Any = None
-    audio: Any = None
-
-
-class _Part(msgspec.Struct):
-    type: str
-    text: str | None = None
-    refusal: str | None = None
-
-
-_ROLES: Final[dict[str, Role]] = {
-    "system": "system",
-    "developer": "system",  # OpenAI's newer word for it; templates know the older one
-    "user": "user",
-    "assistant": "assistant",
+    "guided_json": _STRUCTURED,
+    "guided_regex": _STRUCTURED,
+    "guided_choice": _STRUCTURED,
+    "guided_grammar": _STRUCTURED,
 }
 _body_decoder = msgspec.json.Decoder(_Body)
-_message_decoder = msgspec.json.Decoder(_Message)
-_part_decoder = msgspec.json.Decoder(_Part)
+_prediction_decoder: Final = msgspec.json.Decoder(_Prediction | None)
 
 
 def parse_chat_request(body: bytes) -> ChatRequest:
@@ -136,93 +153,137 @@ def parse_chat_request(body: bytes) -> ChatRequest:
             what is accepted.
     """
     try:
-        said = _body_decoder.decode(body)
-    except msgspec.DecodeError as exc:
+        asked = _read(_body_decoder.decode(body))
+    except UNREADABLE as exc:
         raise explain(exc, body) from exc
-    except UnicodeDecodeError as exc:
-        raise BadRequest(f"The body is not valid UTF-8: {exc}.", code="invalid_json") from exc
+    _check_together(asked)
+    return asked
+
+
+def _read(said: _Body) -> ChatRequest:
     for field, neutral in _NEUTRAL.items():
         if getattr(said, field) not in neutral.values:
-            raise _not_offered(field, neutral.accepted)
-    if not said.messages:
-        raise _invalid("messages", "expected at least one message, got []")
+            raise not_offered(field, neutral.accepted)
     limit = said.max_completion_tokens
     return ChatRequest(
-        turns=tuple(_read_turn(raw, number, body) for number, raw in enumerate(said.messages)),
+        turns=read_turns(said.messages),
         max_tokens=said.max_tokens if limit is None else limit,
-        temperature=1.0 if said.temperature is None else said.temperature,
-        top_p=1.0 if said.top_p is None else said.top_p,
+        min_tokens=said.min_tokens or 0,
+        temperature=_or(said.temperature, 1.0),
+        top_p=_or(said.top_p, 1.0),
+        top_k=max(said.top_k or 0, 0),
+        min_p=said.min_p or 0.0,
+        frequency_penalty=said.frequency_penalty or 0.0,
+        presence_penalty=said.presence_penalty or 0.0,
+        repetition_penalty=_or(said.repetition_penalty, 1.0),
+        logit_bias=_read_bias(said.logit_bias),
         seed=said.seed,
         stop=_read_stops(said.stop),
+        num_logprobs=_read_logprobs(said),
+        num_choices=said.n or 1,
+        form=read_form(said.response_format, said.structured_outputs),
+        tools=read_tools(said.tools, said.tool_choice, said.parallel_tool_calls),
+        prediction=_read_prediction(said.prediction),
+        is_exact=bool(said.exact),
+        switches=_read_switches(said),
+        cache_key=(
+            said.cache_salt or said.prompt_cache_key or said.safety_identifier or said.user or ""
+        ),
+        priority=_read_tier(said.service_tier),
     )
 
 
-def _read_turn(raw: msgspec.Raw, number: int, body: bytes) -> ChatTurn:
-    where = f"messages[{number}]"
-    try:
-        said = _message_decoder.decode(raw)
-    except msgspec.DecodeError as exc:
-        raise explain(_moved(exc, where), body) from exc
-    role = _ROLES.get(said.role)
-    if role is None:
-        raise _not_offered(f"{where}.role", "send system, developer, user or assistant")
-    for field in ("tool_calls", "function_call", "audio"):
-        if getattr(said, field):
-            raise _not_offered(f"{where}.{field}", _ABSENT.accepted)
-    if said.content is None:
-        raise _invalid(f"{where}.content", "expected a string or an array of parts, got null")
-    if isinstance(said.content, str):
-        return ChatTurn(role, said.content, said.name)
-    parts = (
-        _read_part(part, f"{where}.content[{at}]", body) for at, part in enumerate(said.content)
-    )
-    return ChatTurn(role, "".join(parts), said.name)
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
 
 
-def _read_part(raw: msgspec.Raw, where: str, body: bytes) -> str:
-    try:
-        said = _part_decoder.decode(raw)
-    except msgspec.DecodeError as exc:
-        raise explain(_moved(exc, where), body) from exc
-    text = {"text": said.text, "refusal": said.refusal}.get(said.type, "")
-    if said.type not in ("text", "refusal"):
-        raise _not_offered(f"{where}.type", "this model reads parts of type 'text'")
-    if text is None:
-        raise BadRequest(
-            f"Missing required parameter: '{where}.{said.type}'.",
-            param=f"{where}.{said.type}",
-            code="missing_required_parameter",
-        )
-    return text
+def _read_bias(said: dict[str, Any] | None) -> tuple[tuple[int, float], ...]:
+    biases = []
+    for key, value in (said or {}).items():
+        if not _TOKEN_ID.fullmatch(key):
+            raise invalid("logit_bias", f"expected token ids as its keys, got '{key[:20]}'")
+        if type(value) not in (int, float) or not -_MAX_BIAS <= value <= _MAX_BIAS:
+            raise invalid(
+                f"logit_bias.{key}",
+                f"expected a number from -{_MAX_BIAS} to {_MAX_BIAS}, got {_short(value)}",
+            )
+        biases.append((int(key), float(value)))
+    return tuple(biases)
+
+
+def _short(value: Any) -> str:
+    return msgspec.json.encode(value)[:80].decode(errors="replace")
 
 
 def _read_stops(said: str | list[str] | None) -> tuple[str, ...]:
     stops = (said,) if isinstance(said, str) else tuple(said or ())
     if len(stops) > _MAX_STOPS:
-        raise _invalid("stop", f"expected at most {_MAX_STOPS} strings, got {len(stops)}")
+        raise invalid("stop", f"expected at most {_MAX_STOPS} strings, got {len(stops)}")
     for stop in stops:
         if not 0 < len(stop) <= _MAX_STOP_CHARS:
-            raise _invalid(
+            raise invalid(
                 "stop", f"expected strings of 1 to {_MAX_STOP_CHARS} characters, got {len(stop)}"
             )
     return stops
 
 
-def _moved(error: msgspec.DecodeError, where: str) -> msgspec.DecodeError:
-    """Return a decoder's error with its path seen from the whole body."""
-    if not isinstance(error, msgspec.ValidationError):
-        return error
-    text, mark, path = str(error).partition(" - at `$")
-    return msgspec.ValidationError(f"{text} - at `$.{where}{path if mark else '`'}")
+def _read_logprobs(said: _Body) -> int | None:
+    if said.logprobs:
+        return said.top_logprobs or 0
+    if said.top_logprobs:
+        raise invalid("top_logprobs", "expected 'logprobs' to be true beside it")
+    return None
 
 
-def _invalid(param: str, said: str) -> BadRequest:
-    return BadRequest(f"Invalid value for '{param}': {said}.", param=param, code="invalid_value")
+def _read_prediction(raw: msgspec.Raw) -> str | None:
+    said = decode_at(_prediction_decoder, raw, "prediction") if raw else None
+    if said is None:
+        return None
+    if said.type != "content":
+        raise not_among("prediction.type", said.type, ("content",))
+    return read_text(said.content, "prediction.content")
 
 
-def _not_offered(param: str, accepted: str) -> BadRequest:
-    return BadRequest(
-        f"This model does not offer what '{param}' asks for: {accepted}.",
-        param=param,
-        code="unsupported_parameter",
-    )
+def _read_switches(said: _Body) -> Switches:
+    """Join what the template is told; what the request says for itself wins over the effort."""
+    switches: Switches = {}
+    if said.reasoning_effort is not None:
+        if said.reasoning_effort not in _EFFORTS:
+            raise not_among("reasoning_effort", said.reasoning_effort, _EFFORTS)
+        switches["reasoning_effort"] = said.reasoning_effort
+        if said.reasoning_effort == "none":
+            switches["enable_thinking"] = False  # how most templates are told
+    for name, value in (said.chat_template_kwargs or {}).items():
+        if value is None:
+            continue
+        if not isinstance(value, bool | int | str):
+            raise invalid(
+                f"chat_template_kwargs.{name}",
+                f"expected true, false, an integer or a string, got {_short(value)}",
+            )
+        switches[name] = value
+    return switches
+
+
+def _read_tier(said: str | None) -> int:
+    if said is not None and said not in _TIERS:
+        raise not_among("service_tier", said, tuple(_TIERS))
+    return _TIERS[said or "auto"]
+
+
+def _check_together(asked: ChatRequest) -> None:
+    """Refuse what cannot be had at the same time."""
+    if asked.max_tokens is not None and asked.min_tokens > asked.max_tokens:
+        raise invalid(
+            "min_tokens", f"expected at most max_tokens, {asked.max_tokens}, got {asked.min_tokens}"
+        )
+    if asked.prediction is None:
+        return
+    others = {
+        "n": asked.num_choices > 1,
+        "logprobs": asked.num_logprobs is not None,
+        "tools": asked.tools is not None and asked.tools.choice != "none",
+    }
+    for other, is_asked in others.items():
+        if is_asked:
+            raise not_together("prediction", other)

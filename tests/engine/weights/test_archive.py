@@ -16,7 +16,9 @@ MODEL = {
     "m/openvino_model.bin": b"w",
     "m/config.json": b"{}",
     "m/training_args.bin": b"x",
+    "m/1_Pooling/config.json": b"{1}",
     "m/sub/config.json": b"[]",
+    "1_Pooling/config.json": b"of another folder",
 }
 ESCAPES = ("../evil.xml", "/tmp/evil.xml", "m/../../evil.xml", "C:/evil.xml", "..\\evil.xml")
 
@@ -51,15 +53,17 @@ def target(tmp_path: Path) -> Path:
 def test_extract_model_writes_the_models_files_only(
     tmp_path: Path, target: Path, write: Callable[[Path, dict[str, bytes]], Path]
 ) -> None:
-    """Of a folder in an archive the files of one model come out, flat; the rest does not."""
+    """Of a folder in an archive the files of one model come out; the rest does not."""
     archive = write(tmp_path / "m.archive", MODEL)
     assert is_archive(archive)
     assert extract_model(archive, target) == target
-    found = {file.name: file.read_bytes() for file in target.iterdir()}
+    files = [file for file in target.rglob("*") if file.is_file()]
+    found = {str(file.relative_to(target)): file.read_bytes() for file in files}
     assert found == {
         "openvino_model.xml": b"<net/>",
         "openvino_model.bin": b"w",
         "config.json": b"{}",
+        "1_Pooling/config.json": b"{1}",
     }
 
 

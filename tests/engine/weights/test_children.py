@@ -30,6 +30,20 @@ def test_stop_of_an_ended_child_does_nothing() -> None:
     assert child.returncode == 3
 
 
+def test_stop_of_a_child_that_died_unheard_closes_both_pipes() -> None:
+    """What it was still to be told is lost with it, and is no error of ours."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", "pass"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    child.wait(LIMIT_S)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(b"too late")
+    stop(child)
+    assert child.stdin.closed
+    assert child.stdout.closed
+
+
 def test_tail_of_joins_the_last_lines(tmp_path: Path) -> None:
     """The end of a log fits a message; none is said too."""
     log = tmp_path / "log"

@@ -19,6 +19,13 @@ LIMIT_S = 120
 SHA = "1234567890" * 4
 REPOSITORY = HubRepository("owner/repo", None, None)
 OPENVINO = ("openvino_model.xml", "openvino_model.bin", "openvino_tokenizer.xml", "config.json")
+ENCODER = (
+    *OPENVINO,
+    "chat_template.jinja",
+    "modules.json",
+    "1_Pooling/config.json",
+    "sentence_bert_config.json",
+)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +35,8 @@ OPENVINO = ("openvino_model.xml", "openvino_model.bin", "openvino_tokenizer.xml"
         (("M.Q2_K.gguf", "M.Q4_K_M.gguf", "M.Q8_0.gguf"), ("M.Q8_0.gguf",)),
         (("M-q3_k.gguf", "M-q4_k_m.gguf", "M-f16.gguf"), ("M-q4_k_m.gguf",)),
         ((*OPENVINO, "README.md", "model.safetensors"), OPENVINO),
+        ((*ENCODER, "x/config.json", "onnx/model.onnx", "2_Dense/config.json"), ENCODER),
+        (tuple(f"ov/{name}" for name in ENCODER), tuple(f"ov/{name}" for name in ENCODER)),
     ],
 )
 def test_choose_files_takes_the_form_that_runs_best(

@@ -60,6 +60,49 @@ def test_read_folder_without_a_file_names_it_and_how_to_make_it(folder: Path, na
         read_folder(folder)
 
 
+@pytest.mark.parametrize(
+    ("architectures", "kind"),
+    [
+        (["LlamaForCausalLM"], "chat"),
+        (["GPT2LMHeadModel"], "chat"),
+        (["BertModel"], "embeddings"),
+        (["XLMRobertaModel"], "embeddings"),
+        ([], "chat"),
+        (None, "chat"),
+    ],
+)
+def test_read_folder_tells_answers_from_vectors(
+    folder: Path, architectures: list[str] | None, kind: str
+) -> None:
+    """The class that a model was trained as says what it is for; unnamed it writes answers."""
+    write(folder, "config.json", {"max_position_embeddings": 9, "architectures": architectures})
+    assert read_folder(folder).kind == kind
+
+
+def test_read_folder_of_sentence_transformers_needs_no_detokenizer(folder: Path) -> None:
+    """Its own files say that a language model was trained for vectors, and what these are."""
+    for ending in ("xml", "bin"):
+        (folder / f"openvino_detokenizer.{ending}").unlink()
+    write(folder, "modules.json", [{"type": "sentence_transformers.models.Transformer"}])
+    (folder / "1_Pooling").mkdir()
+    write(folder, "1_Pooling/config.json", {"pooling_mode_lasttoken": True})
+    facts = read_folder(folder)
+    assert (facts.kind, facts.pooling, facts.is_normalised) == ("embeddings", "last", False)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "trained", "tokens"),
+    [("bert", None, 512), ("roberta", None, 510), ("mpnet", 384, 384), ("bert", 8192, 512)],
+)
+def test_read_folder_gives_the_longest_input_that_works(
+    folder: Path, model_type: str, trained: int | None, tokens: int
+) -> None:
+    """Never more than the places a model has, less those it keeps, and than it was trained for."""
+    write(folder, "config.json", {"model_type": model_type, "max_position_embeddings": 512})
+    write(folder, "sentence_bert_config.json", {"max_seq_length": trained})
+    assert read_folder(folder).context_tokens == tokens
+
+
 @pytest.mark.parametrize("config", [{}, {"max_position_embeddings": "8k"}])
 def test_read_folder_without_a_context_names_the_key(folder: Path, config: Any) -> None:
     """The longest sequence is not guessed."""

@@ -1,7 +1,7 @@
 """Takes a model out of a tar or zip file that may come from anywhere.
 
-Only the files that a model consists of are written, each under its own plain name in one folder
-of ours: whatever paths, links or devices an archive lists, nothing else is touched.
+Only the files that a model consists of are written, under the names that a model's files have, in
+one folder of ours: whatever paths, links or devices an archive lists, nothing else is touched.
 """
 
 import shutil
@@ -14,15 +14,12 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
 from slipstream.engine.weights.manifest import MODEL_FILE
+from slipstream.engine.weights.openvino_folder import SIDE_FILES, needed_files
 from slipstream.engine.weights.store import require_space
 from slipstream.errors import LoadFailed
 
 # An archive may hold the tokenizer of training, logs, a licence: these are what is read.
-_WANTED: Final = frozenset(
-    f"openvino_{part}.{ending}"
-    for part in ("model", "tokenizer", "detokenizer")
-    for ending in ("xml", "bin")
-) | {"config.json", "generation_config.json", "tokenizer_config.json", "chat_template.jinja"}
+_WANTED: Final = frozenset((*needed_files("chat"), *SIDE_FILES))
 _GGUF: Final = ".gguf"
 
 
@@ -48,13 +45,14 @@ def extract_model(file: Path, folder: Path) -> Path:
     try:
         with _opened(file) as (members, open_member):
             chosen = _choose(file, members)
-            require_space(folder, sum(m.num_bytes for m in chosen), f"extracting {file.name}")
-            for member in chosen:
-                _write(open_member(member.handle), folder / member.path.name, member.num_bytes)
+            require_space(
+                folder, sum(m.num_bytes for m in chosen.values()), f"extracting {file.name}"
+            )
+            for name, member in chosen.items():
+                _write(open_member(member.handle), folder / name, member.num_bytes)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, RuntimeError) as exc:
         raise LoadFailed(f"{file.name}: a damaged archive: {exc}") from exc
-    first = folder / chosen[0].path.name
-    return first if first.suffix == _GGUF else folder
+    return folder if MODEL_FILE in chosen else folder / next(iter(chosen))
 
 
 @contextmanager
@@ -79,7 +77,8 @@ def _safe(file: Path, name: str) -> PurePosixPath:
     return path
 
 
-def _choose(file: Path, members: list[_Member]) -> list[_Member]:
+def _choose(file: Path, members: list[_Member]) -> dict[str, _Member]:
+    """Return what to extract, by the name to give it."""
     ggufs = [member for member in members if member.path.suffix.lower() == _GGUF]
     models = [member for member in members if member.path.name == MODEL_FILE]
     if len(ggufs) + len(models) != 1:
@@ -88,13 +87,16 @@ def _choose(file: Path, members: list[_Member]) -> list[_Member]:
             "expected exactly one model"
         )
     if ggufs:
-        return ggufs
+        return {ggufs[0].path.name: ggufs[0]}
     home = models[0].path.parent
-    return [m for m in members if m.path.parent == home and m.path.name in _WANTED]
+    inside = [member for member in members if member.path.is_relative_to(home)]
+    named = {str(member.path.relative_to(home)): member for member in inside}
+    return {name: member for name, member in named.items() if name in _WANTED}
 
 
 def _write(source: IO[bytes] | None, target: Path, num_bytes: int) -> None:
     assert source is not None, "only plain files were chosen"
+    target.parent.mkdir(exist_ok=True)
     with source, target.open("xb") as out:
         shutil.copyfileobj(source, out, 1 << 20)
         if out.tell() != num_bytes:

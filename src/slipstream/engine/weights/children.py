@@ -1,6 +1,7 @@
 """Ends child processes and reads what they left in their logs."""
 
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,10 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
             process.wait(_STOP_S)
     for stream in (process.stdin, process.stdout):
         if stream is not None:
-            stream.close()
+            with suppress(
+                BrokenPipeError
+            ):  # what it was still to be told; it is closed all the same
+                stream.close()
 
 
 def tail_of(log: Path) -> str:

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from slipstream.engine.weights.manifest import Kind, Pooling
+
 Phase = Literal["wait", "download", "check", "convert", "prepare"]
 
 
@@ -47,6 +49,9 @@ class Traits(msgspec.Struct, frozen=True, tag="traits"):
     head_size: int
     weights_format: str
     prepared_with: dict[str, str]
+    kind: Kind = "chat"
+    pooling: Pooling = "mean"
+    is_normalised: bool = True
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failure"):

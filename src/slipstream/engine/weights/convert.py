@@ -19,14 +19,11 @@ from slipstream.engine.weights import gguf_rules, openvino_files
 from slipstream.engine.weights.conversion import Failure, Job, Progress, Said, Traits
 from slipstream.engine.weights.gguf_file import GgufHead, read_head
 from slipstream.engine.weights.manifest import (
-    DETOKENIZER_FILE,
-    MODEL_FILE,
     TEMPLATE_FILE,
-    TOKENIZER_FILE,
     TOKENS_FILE,
     TokenTable,
 )
-from slipstream.engine.weights.openvino_folder import read_folder
+from slipstream.engine.weights.openvino_folder import Folder, needed_files, read_folder
 from slipstream.engine.weights.requantise import plan_rewrite, read_tensor, rewrite, weights_format
 from slipstream.engine.weights.tokenizer_files import write_tokenizers
 from slipstream.engine.weights.tokens import end_token_ids, gguf_token_table
@@ -143,8 +140,7 @@ def _gguf_traits(head: GgufHead, target: Path, table: TokenTable, form: str) -> 
 def convert_openvino(source: Path, target: Path, line: _Line) -> Traits:
     """Copy OpenVINO files and find out what the engine needs to know of them."""
     folder = read_folder(source)
-    files = [source / name for name in (MODEL_FILE, TOKENIZER_FILE, DETOKENIZER_FILE)]
-    files += [file.with_suffix(".bin") for file in files]
+    files = [source / name for name in needed_files(folder.kind)]
     total = sum(file.stat().st_size for file in files)
     done = 0
     for file in files:
@@ -152,6 +148,31 @@ def convert_openvino(source: Path, target: Path, line: _Line) -> Traits:
         done += file.stat().st_size
         line.say(Progress("convert", done, total))
     line.say(Progress("prepare"))
+    return (_embedding_traits if folder.kind == "embeddings" else _answering_traits)(folder, target)
+
+
+def _embedding_traits(folder: Folder, target: Path) -> Traits:
+    """Find out what an encoder is; it writes no text, and has no cache."""
+    encoder = openvino_files.read_encoder(target)
+    return Traits(
+        architecture=folder.architecture,
+        context_tokens=folder.context_tokens,
+        vocab_size=encoder.vocab_size,
+        bos_token_id=folder.bos_token_id,
+        eos_token_ids=(),
+        adds_bos=False,
+        num_layers=0,
+        num_kv_heads=0,
+        head_size=0,
+        weights_format=encoder.weights_format,
+        prepared_with=openvino_files.package_versions(),
+        kind=folder.kind,
+        pooling=folder.pooling,
+        is_normalised=folder.is_normalised,
+    )
+
+
+def _answering_traits(folder: Folder, target: Path) -> Traits:
     if folder.template is not None:
         (target / TEMPLATE_FILE).write_text(folder.template, encoding="utf-8")
     table = openvino_files.read_token_table(target)

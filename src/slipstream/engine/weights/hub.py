@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from slipstream.engine.weights.manifest import MODEL_FILE
+from slipstream.engine.weights.openvino_folder import SIDE_FILES
 from slipstream.engine.weights.sources import HubRepository
 from slipstream.engine.weights.store import require_space
 from slipstream.errors import LoadFailed
@@ -16,7 +17,6 @@ from slipstream.errors import LoadFailed
 _FOLDER: Final = "hub"
 # Of several GGUF files the form that runs best here, or the one nearest to it.
 _PREFERRED: Final = ("*q8_0*", "*q6_k*", "*q4_k_m*", "*q4_0*", "*f16*")
-_JSON: Final = ("config.json", "generation_config.json", "tokenizer_config.json")
 
 
 def fetch_hub(
@@ -65,8 +65,8 @@ def choose_files(source: HubRepository, names: tuple[str, ...]) -> tuple[str, ..
     models = [name for name in names if PurePosixPath(name).name == MODEL_FILE]
     if len(models) == 1:
         home = PurePosixPath(models[0]).parent
-        others = [n for n in names if PurePosixPath(n).parent == home and n != models[0]]
-        return (models[0], *(n for n in others if _belongs(PurePosixPath(n).name)))
+        others = (n for n in names if n != models[0] and PurePosixPath(n).is_relative_to(home))
+        return (models[0], *(n for n in others if _belongs(PurePosixPath(n).relative_to(home))))
     ggufs = [name for name in names if name.endswith(".gguf")]
     for pattern in _PREFERRED if len(ggufs) > 1 else ("*",):
         matching = [name for name in ggufs if fnmatch.fnmatch(name.lower(), pattern)]
@@ -78,8 +78,8 @@ def choose_files(source: HubRepository, names: tuple[str, ...]) -> tuple[str, ..
     )
 
 
-def _belongs(name: str) -> bool:
-    return name.startswith("openvino_") or name in _JSON or name == "chat_template.jinja"
+def _belongs(path: PurePosixPath) -> bool:
+    return str(path).startswith("openvino_") or str(path) in SIDE_FILES
 
 
 def _load() -> tuple[Any, tuple[type[Exception], ...]]:

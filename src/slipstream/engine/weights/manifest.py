@@ -4,11 +4,14 @@ The contract between what prepares models and what runs them; no native library 
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from slipstream.errors import LoadFailed
+
+Kind = Literal["chat", "embeddings"]
+Pooling = Literal["mean", "cls", "last"]
 
 FORMAT_VERSION: Final = 1  # of the directory; a directory of another version is prepared again
 
@@ -16,8 +19,8 @@ FORMAT_VERSION: Final = 1  # of the directory; a directory of another version is
 FACTS_FILE: Final = "model.json"  # ModelFacts; written last
 MODEL_FILE: Final = "openvino_model.xml"  # the stateful model; its weights in .bin
 TOKENIZER_FILE: Final = "openvino_tokenizer.xml"  # text -> ids; tables in .bin
-DETOKENIZER_FILE: Final = "openvino_detokenizer.xml"  # ids -> text; tables in .bin
-TOKENS_FILE: Final = "tokens.msgpack"  # TokenTable
+DETOKENIZER_FILE: Final = "openvino_detokenizer.xml"  # ids -> text; not of embeddings models
+TOKENS_FILE: Final = "tokens.msgpack"  # TokenTable; not of embeddings models
 TEMPLATE_FILE: Final = "chat_template.jinja"  # absent where the model has none
 
 
@@ -35,6 +38,9 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
         source_sha256: Of the GGUF or archive it was made from; of the model's `.bin` for a folder.
         files: Name -> (bytes, SHA-256) of every other file in the directory.
         prepared_with: Package -> version, of what wrote the files.
+        kind: What the model is for: answers, or vectors only.
+        pooling: Of which tokens its vectors are made.
+        is_normalised: Whether its vectors have length 1.
     """
 
     name: str
@@ -52,6 +58,9 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     source_sha256: str
     files: dict[str, tuple[int, str]]
     prepared_with: dict[str, str]
+    kind: Kind = "chat"
+    pooling: Pooling = "mean"
+    is_normalised: bool = True
     format_version: int = FORMAT_VERSION
 
     @property

@@ -61,6 +61,38 @@ def read_shape(folder: Path) -> Shape:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """The numbers of a model that makes vectors."""
+
+    vocab_size: int
+    weights_format: str
+
+
+def read_encoder(folder: Path) -> Encoder:
+    """Read the numbers of an embeddings model.
+
+    Raises:
+        LoadFailed: It gives neither hidden states nor logits, or looks no token ids up.
+    """
+    model = _core().read_model(folder / MODEL_FILE)
+    names = {name for out in model.outputs for name in out.get_names()}
+    tables = [_rows_looked_up(node) for node in _of_type(model, "Gather")]
+    if not names & {"last_hidden_state", "logits"} or not any(tables):
+        raise LoadFailed(
+            f"{folder / MODEL_FILE}: expected an embeddings model with an output "
+            "'last_hidden_state'; export it with the task feature-extraction"
+        )
+    return Encoder(vocab_size=max(tables), weights_format=_main_type(model))
+
+
+def _rows_looked_up(gather: Any) -> int:
+    """Return the rows of a two-dimensional table, 0 for anything else that is gathered from."""
+    shape = gather.input_value(0).get_partial_shape()
+    is_table = shape.rank.is_static and len(shape) == 2 and shape[0].is_static
+    return int(shape[0].get_length()) if is_table else 0
+
+
 def read_token_table(folder: Path) -> TokenTable:
     """Read the bytes of every token from the detokenizer's vocabulary."""
     model = _core().read_model(folder / DETOKENIZER_FILE)

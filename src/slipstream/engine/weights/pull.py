@@ -4,6 +4,7 @@ A pull may be killed at any moment: everything happens in a staging folder, and 
 under its name whole, by one rename. What was downloaded is reused by the next try.
 """
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,14 +226,9 @@ def _identify(job: _Pull, path: Path, digest: str | None) -> _Fetched:
 
 def _extract(job: _Pull, archive: Path) -> Path:
     staging = job.staging.fetched / _EXTRACTED
-    _empty(staging)
+    shutil.rmtree(staging, ignore_errors=True)  # what a pull that was cut left behind
+    staging.mkdir()
     return extract_model(archive, staging)
-
-
-def _empty(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    for leftover in folder.iterdir():
-        leftover.unlink()
 
 
 def _hash(job: _Pull, file: Path) -> str:

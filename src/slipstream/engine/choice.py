@@ -1,0 +1,201 @@
+"""One answer of a request on its way: its tokens, how they are guessed, chosen and shown."""
+
+from collections.abc import Sequence as Items
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from slipstream.engine.answer_text import AnswerText, Part, merged
+from slipstream.engine.drafts import Drafter, Guess
+from slipstream.engine.grammar import Matcher
+from slipstream.engine.protocol import Delta, FinishReason, Logprob
+from slipstream.engine.sampler import Chosen, History, Mask, Rows, Sampling
+from slipstream.engine.sequence import Sequence
+from slipstream.errors import BadRequest
+
+_NO_GUESS: Final = Guess((), "padding")
+
+
+@dataclass(slots=True, eq=False)
+class Choice:
+    """An answer that is being written.
+
+    Args:
+        request_id: Of its request, for its messages.
+        number: Among the answers of its request.
+        token_bytes: Of each token, for log probabilities.
+        ends: Tokens that end an answer.
+        min_tokens: None of them is taken before so many.
+        drafter: Guesses what comes next; exact sequences have one, others none.
+        matcher: What the answer must look like.
+    """
+
+    request_id: int
+    number: int
+    sequence: Sequence
+    sampling: Sampling
+    history: History | None
+    text: AnswerText
+    token_bytes: Items[bytes]
+    ends: frozenset[int]
+    min_tokens: int = 0
+    drafter: Drafter | None = None
+    matcher: Matcher | None = None
+    finish: FinishReason | None = None
+    num_forced: int = 0
+    _guess: Guess = _NO_GUESS
+    _refusal: BadRequest | None = None
+    _num_told: int = 0  # answer tokens that Deltas have told of
+    _logprobs: list[Logprob] = field(default_factory=list)  # not told yet
+
+    def guess(self, most: int) -> None:
+        """Let the sequence carry guesses in the next step: one at least, at most `most`."""
+        assert self.drafter is not None, "exact sequences have a drafter"
+        sure = self.matcher.likely() if self.matcher is not None else ()
+        self._guess = self.drafter.propose(most, sure)
+        self.sequence.guesses = self._guess.tokens
+
+    def rows(self, guesses: tuple[int, ...]) -> Rows:
+        """Return how tokens are chosen behind the present ones and these guesses.
+
+        Called while the model computes, because masks take their time. Changes nothing.
+        """
+        num_endless = max(self.min_tokens - self.sequence.num_answer, 0)
+        return Rows(
+            self.sampling,
+            self.history,
+            len(self.sequence.token_ids),
+            guesses,
+            self._masks(guesses),
+            self.ends if num_endless else (),
+            num_endless,
+        )
+
+    def take(self, chosen: Items[Chosen], num_guessed: int) -> list[Delta]:
+        """Add what was chosen; return what to tell.
+
+        A grammar may force further tokens behind them; these are added too.
+
+        Args:
+            num_guessed: Guesses that were computed with them.
+
+        Raises:
+            BadRequest: The grammar grew beyond its bounds.
+        """
+        if self._refusal is not None:
+            raise self._refusal
+        num_before = len(self.sequence.token_ids)
+        parts: list[Part] = []
+        for picked in chosen:
+            parts += self._add(picked.token_id)
+            if self.sampling.num_logprobs is not None:
+                self._logprobs.append(self._logprob(picked))
+            if self.finish is not None:
+                break
+        num_taken = len(self.sequence.token_ids) - num_before
+        if self.finish is None and self.matcher is not None:
+            parts += self._take_forced(self.matcher)
+        if self.finish is not None:
+            parts += self._close()
+        if self.drafter is not None:
+            # All that was chosen but its last was guessed; the answer may have ended before.
+            num_accepted = min(num_taken, len(chosen) - 1)
+            self.drafter.settle(self._guess, num_guessed, num_accepted)
+            self.drafter.add(self.sequence.token_ids[num_before:])
+            self._guess, self.sequence.guesses = _NO_GUESS, ()
+        if self.history is not None:
+            self.history.add(self.sequence.token_ids[num_before:])
+        return self._tell(parts)
+
+    def fork(self, number: int) -> "Choice":
+        """Return another answer to the same prompt, with a seed of its own; none was begun."""
+        return Choice(
+            self.request_id,
+            number,
+            self.sequence.fork(),
+            self.sampling.reseeded(number),
+            self.history.fork() if self.history is not None else None,
+            self.text.fork(),
+            self.token_bytes,
+            self.ends,
+            self.min_tokens,
+            self.drafter.fork() if self.drafter is not None else None,
+            self.matcher.fork() if self.matcher is not None else None,
+        )
+
+    def _masks(self, guesses: tuple[int, ...]) -> Items[Mask | None]:
+        if self.matcher is None:
+            return ()
+        try:
+            return self.matcher.masks(guesses)
+        except BadRequest as error:  # the model computes this step: it is said when that is done
+            self._refusal = error
+            return ()
+
+    def _add(self, token_id: int) -> list[Part]:
+        self.sequence.token_ids.append(token_id)
+        if self.matcher is not None:
+            self.matcher.accept(token_id)
+        parts = self.text.feed(token_id)
+        is_over = self.matcher is not None and self.matcher.is_over
+        if token_id in self.ends or self.text.is_stopped or is_over:
+            self.finish = "stop"
+        elif self.sequence.is_full:
+            self.finish = "length"
+        return parts
+
+    def _take_forced(self, matcher: Matcher) -> list[Part]:
+        """Take the tokens that the grammar leaves no choice in: they need no step each."""
+        if self.sampling.num_logprobs is not None:
+            return []  # a log probability is known only of a token that was computed
+        parts = []
+        for token_id in matcher.forced():
+            parts += self._add(token_id)
+            self.num_forced += 1
+            if self.finish is not None:
+                break
+        return parts
+
+    def _close(self) -> list[Part]:
+        parts = self.text.close()
+        if self.finish == "stop" and self.text.num_calls:
+            self.finish = "tool_calls"
+        return parts
+
+    def _logprob(self, picked: Chosen) -> Logprob:
+        named = tuple((self._bytes(token_id), value) for token_id, value in picked.top)
+        assert picked.logprob is not None, "log probabilities were asked for"
+        return Logprob(self._bytes(picked.token_id), picked.logprob, named)
+
+    def _bytes(self, token_id: int) -> bytes:
+        return self.token_bytes[token_id] if token_id < len(self.token_bytes) else b""
+
+    def _tell(self, parts: Items[Part]) -> list[Delta]:
+        """Return Deltas in the order of the answer: neighbours that are alike in one."""
+        deltas = [
+            Delta(
+                self.request_id,
+                part.text,
+                choice=self.number,
+                reasoning=part.reasoning,
+                tool_call=part.tool_call,
+            )
+            for part in merged(parts)
+        ]
+        if not deltas and self.finish is None:
+            return []
+        return self._complete(deltas or [Delta(self.request_id, choice=self.number)])
+
+    def _complete(self, deltas: list[Delta]) -> list[Delta]:
+        """Let the last Delta carry the counts, log probabilities and the finish."""
+        num_answer = self.sequence.num_answer
+        deltas[-1] = msgspec.structs.replace(
+            deltas[-1],
+            num_tokens=num_answer - self._num_told,
+            logprobs=tuple(self._logprobs),
+            finish=self.finish,
+        )
+        self._num_told = num_answer
+        self._logprobs.clear()
+        return deltas

@@ -1,0 +1,1 @@
+"""Parts an answer into text, reasoning and calls of functions, as its text grows."""

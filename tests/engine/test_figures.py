@@ -1,0 +1,35 @@
+"""Tests of slipstream.engine.figures."""
+
+from slipstream.engine.figures import Figures, no_stats
+
+
+def test_note_step_rate_follows_the_work() -> None:
+    """The rate of the last seconds of work approaches what the steps do."""
+    figures = Figures()
+    for _ in range(2_000):
+        figures.note_step(4, 0.02, 0.019)
+
+    assert 190 < figures.tokens_per_s < 201
+    assert (figures.num_steps, figures.completion_tokens) == (2_000, 8_000)
+    assert 39 < figures.busy_s < 41
+
+
+def test_wait_is_as_long_as_places_take_to_become_free() -> None:
+    """With a request leaving every two seconds, the third in the queue waits for six."""
+    figures = Figures()
+    for now_s in (10.0, 12.0, 14.0):
+        figures.note_left(now_s)
+
+    assert figures.wait_s(2, has_place=False) == 6.0
+    assert figures.wait_s(0, has_place=True) == 0.0
+
+
+def test_wait_before_anything_left_is_a_guess_that_grows() -> None:
+    """Nothing is known yet: a second for each that waits."""
+    assert Figures().wait_s(3, has_place=False) == 4.0
+
+
+def test_no_stats_is_all_zero() -> None:
+    """A process without an engine has nothing to tell."""
+    assert no_stats(7).request_id == 7
+    assert no_stats(7).num_blocks == 0
