@@ -49,7 +49,7 @@ def choice(
         vocabulary.ends,
         min_tokens=min_tokens,
         matcher=matcher,
-        drafter=drafter,
+        drafter=drafter or Drafter([5, 6, 7], ()),
     )
 
 
@@ -146,11 +146,11 @@ def test_take_settles_what_was_guessed() -> None:
     """Guesses that came true are counted as the prediction's, the others as rejected."""
     predicted = encode(" one two three four")
     answer = choice(drafter=Drafter([5, 6, 7], predicted))
+    assert answer.catch_up() is answer.drafter
     answer.guess(3)
     assert answer.sequence.guesses == tuple(predicted[:3])
 
     answer.take(chosen([*predicted[:2], 99]), 3)
-    assert answer.drafter is not None
     assert (answer.drafter.accepted["prediction"], answer.drafter.rejected["prediction"]) == (2, 1)
     assert answer.sequence.guesses == ()
 

@@ -109,7 +109,6 @@ def alone(asked: Generate) -> list[int]:
     Two rows a time, as exact sequences are computed; the second one is looked at by nobody.
     """
     choice = model().make_request(asked, key=0, reply=None, now_s=0.0).first
-    choice.drafter = None
     sequence = choice.sequence
     sequence.block_ids = list(range(blocks_for(sequence.limit_tokens + 1)))
     while choice.finish is None:

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slipstream.engine.drafts import Drafter
-from slipstream.engine.pace import StepCosts, lengths, prompt_tokens_beside
+from slipstream.engine.pace import PromptPace, StepCosts, lengths
 
 CURVE = [(1, 0.0104), (2, 0.0104), (4, 0.011), (8, 0.0131), (16, 0.0182), (32, 0.0286), (64, 0.048)]
 LINE_END = 1
@@ -128,14 +128,14 @@ def following(predicted: Text, num_followed: int) -> Drafter:
 
 def test_lengths_nobody_to_draft_for_is_empty() -> None:
     """Sequences without drafts need no choice."""
-    assert lengths(StepCosts(CURVE), [], 7) == []
+    assert lengths(StepCosts(CURVE), [], [], 7) == []
 
 
 def test_lengths_go_with_the_promise() -> None:
     """Who knows nothing carries its one guess, who was right so far as many as are measured."""
     text = list(range(10, 300))
     drafters = [Drafter([1], []), following(text, 60), following(text, 3)]
-    nothing, much, some = (lengths(StepCosts(CURVE), [each], 0)[0] for each in drafters)
+    nothing, much, some = (lengths(StepCosts(CURVE), [each], [1], 0)[0] for each in drafters)
 
     assert nothing == 1
     assert 8 <= some <= 32
@@ -148,7 +148,7 @@ def test_lengths_shared_step_is_filled_with_the_likeliest() -> None:
     hopeless = [following([7, 8, 9], 0) for _ in range(3)]
     for drafter in hopeless:
         drafter.add([4, 5, 6])
-    chosen = lengths(StepCosts(CURVE), [*hopeless, following(text, 60)], 2)
+    chosen = lengths(StepCosts(CURVE), [*hopeless, following(text, 60)], [1] * 4, 2)
 
     assert chosen[:3] == [1, 1, 1]
     assert chosen[3] > 16
@@ -157,7 +157,7 @@ def test_lengths_shared_step_is_filled_with_the_likeliest() -> None:
 def test_lengths_many_that_are_right_stay_within_a_step() -> None:
     """Sixteen predictions share the rows of one step: nobody waits for a step of a second."""
     text = list(range(10, 300))
-    chosen = lengths(StepCosts(CURVE), [following(text, 60 + n) for n in range(16)], 0)
+    chosen = lengths(StepCosts(CURVE), [following(text, 60 + n) for n in range(16)], [1] * 16, 0)
 
     assert min(chosen) >= 4
     assert sum(chosen) <= 128
@@ -167,7 +167,8 @@ def test_lengths_steep_curve_allows_no_more_than_must_be() -> None:
     """Where each row costs as much as a step, a draft that may be wrong does not pay."""
     steep = StepCosts([(1, 0.01), (2, 0.02), (64, 0.64)])
 
-    assert lengths(steep, [following(list(range(10, 99)), 3)], 0) == [1]
+    assert lengths(steep, [following(list(range(10, 99)), 3)], [1], 0) == [1]
+    assert lengths(steep, [following(list(range(10, 99)), 3)], [0], 0) == [0]
 
 
 @given(st.integers(0, 12), st.integers(0, 40), st.integers(-2, 20), st.integers(0, 40))
@@ -186,9 +187,9 @@ def test_lengths_no_other_choice_is_better(
         rows = max(num_others, 0) + 2 + left + right
         return (max(num_others, 0) + 2 + hopes[0][left] + hopes[1][right]) / costs.seconds(rows)
 
-    chosen = lengths(costs, drafters, num_others)
+    chosen = lengths(costs, drafters, [1, 1], num_others)
     best = max(rate(left, right) for left in range(1, 64) for right in range(1, 64))
-    assert chosen == lengths(costs, drafters, num_others)
+    assert chosen == lengths(costs, drafters, [1, 1], num_others)
     assert rate(*chosen) == pytest.approx(best)
 
 
@@ -281,7 +282,7 @@ def speed_up(writings: list[Writing]) -> float:
     )
     took_s = 0.0
     while running := [each for each in writings if not each.is_over]:
-        most = lengths(costs, [each.drafter for each in running], 0)
+        most = lengths(costs, [each.drafter for each in running], [1] * len(running), 0)
         rows = sum(each.step(n) for each, n in zip(running, most, strict=True))
         seconds = truth.seconds(rows)
         costs.note(rows, seconds)
@@ -375,17 +376,66 @@ def test_world_sixteen_at_once_share_what_there_is(kind: str, floor: float) -> N
     assert speed_up(writings) >= floor
 
 
-@pytest.mark.parametrize(("num_answers", "most"), [(1, 22), (8, 25), (16, 36)])
-def test_prompt_tokens_beside_answers_keep_a_step_short(num_answers: int, most: int) -> None:
-    """A step with so many prompt tokens takes 2.2 times one without, and no longer."""
-    costs = StepCosts([(1, 10.4), (8, 13.1), (16, 18.2), (32, 28.6), (64, 48.0)])
-    num_tokens = prompt_tokens_beside(costs, num_answers)
+def test_lengths_of_answers_that_need_not_be_guessed_may_be_none() -> None:
+    """Who is not exact carries no row for nothing, and many where they are worth it."""
+    text = list(range(10, 300))
+    drafters = [Drafter([1], []), following(text, 60)]
+    nothing, much = lengths(StepCosts(CURVE), drafters, [0, 0], 0)
 
-    assert most - 3 <= num_tokens <= most
-    assert costs.seconds(num_answers + num_tokens) <= 2.2 * costs.seconds(num_answers)
+    assert nothing == 0
+    assert much > 16
 
 
-def test_prompt_tokens_beside_answers_are_never_too_few() -> None:
-    """Where every row costs as much as the first, prompts are read all the same, slowly."""
-    assert prompt_tokens_beside(StepCosts([(1, 1.0), (64, 64.0)]), 1) == 16
-    assert prompt_tokens_beside(StepCosts([(1, 1.0), (64, 1.1)]), 4) == 124
+@pytest.mark.parametrize("num_answers", [1, 8, 16])
+def test_prompt_pace_begins_with_what_rows_cost(num_answers: int) -> None:
+    """A first piece makes a step 2.2 times as long, and no longer."""
+    costs = StepCosts(CURVE)
+    num_tokens = PromptPace(costs).num_tokens(num_answers)
+    longest = 2.2 * costs.seconds(num_answers)
+
+    assert costs.seconds(num_answers + num_tokens) <= longest
+    assert costs.seconds(num_answers + num_tokens + 1) > longest
+
+
+def test_prompt_pace_follows_steps_that_get_longer() -> None:
+    """Rows cost more behind a long text: pieces shrink, and steps stay below three times."""
+    costs = StepCosts(CURVE)
+    pace = PromptPace(costs)
+    plain_s = costs.seconds(8)
+    stretches, num_read = [], 0
+    while num_read < 2_000:
+        num_tokens = pace.num_tokens(8)
+        seconds = costs.seconds(8 + num_tokens) * (1 + num_read / 2_000)
+        pace.note(8, num_tokens, seconds)
+        stretches.append(seconds / plain_s)
+        num_read += num_tokens
+
+    assert max(stretches) < 3
+    assert pace.num_tokens(8) < PromptPace(costs).num_tokens(8)
+    pace.note(8, 0, plain_s)
+    assert pace.num_tokens(8) == PromptPace(costs).num_tokens(8)
+
+
+def test_prompt_pace_on_a_slower_machine_is_the_same() -> None:
+    """Where all steps take twice what was measured at load, pieces are as long."""
+    paces = []
+    for slowness in (1.0, 2.0):
+        costs = StepCosts(CURVE)
+        pace = PromptPace(costs)
+        for _ in range(40):
+            pace.note(8, 0, slowness * costs.seconds(8))
+        for _ in range(40):
+            num_tokens = pace.num_tokens(8)
+            pace.note(8, num_tokens, slowness * 1.5 * costs.seconds(8 + num_tokens))
+        paces.append(pace.num_tokens(8))
+
+    assert abs(paces[0] - paces[1]) <= 1
+
+
+def test_prompt_pace_never_stands_still() -> None:
+    """However slow steps are, prompts are read on."""
+    pace = PromptPace(StepCosts([(1, 1.0), (64, 64.0)]))
+    for _ in range(9):
+        pace.note(2, pace.num_tokens(2), 1_000.0)
+
+    assert pace.num_tokens(2) == 8

@@ -26,8 +26,8 @@ class Choice:
         number: Among the answers of its request.
         token_bytes: Of each token, for log probabilities.
         ends: Tokens that end an answer.
+        drafter: Guesses what comes next.
         min_tokens: None of them is taken before so many.
-        drafter: Guesses what comes next; exact sequences have one, others none.
         matcher: What the answer must look like.
     """
 
@@ -39,22 +39,32 @@ class Choice:
     text: AnswerText
     token_bytes: Items[bytes]
     ends: frozenset[int]
+    drafter: Drafter
     min_tokens: int = 0
-    drafter: Drafter | None = None
     matcher: Matcher | None = None
     finish: FinishReason | None = None
     num_forced: int = 0
+    _num_drafted: int = field(init=False)  # tokens that the drafter knows of
     _guess: Guess = _NO_GUESS
     _refusal: BadRequest | None = None
     _num_told: int = 0  # answer tokens that Deltas have told of
     _logprobs: list[Logprob] = field(default_factory=list)  # not told yet
 
+    def __post_init__(self) -> None:
+        self._num_drafted = self.sequence.num_prompt
+
+    def catch_up(self) -> Drafter:
+        """Tell the drafter what was answered since it was asked last, and return it."""
+        self.drafter.add(self.sequence.token_ids[self._num_drafted :])
+        self._num_drafted = len(self.sequence.token_ids)
+        return self.drafter
+
     def guess(self, most: int) -> None:
-        """Let the sequence carry guesses in the next step: one at least, at most `most`."""
-        assert self.drafter is not None, "exact sequences have a drafter"
-        sure = self.matcher.likely() if self.matcher is not None else ()
-        self._guess = self.drafter.propose(most, sure)
-        self.sequence.guesses = self._guess.tokens
+        """Let the sequence carry at most so many guesses in the next step."""
+        if most > 0:
+            sure = self.matcher.likely() if self.matcher is not None else ()
+            self._guess = self.drafter.propose(most, sure)
+            self.sequence.guesses = self._guess.tokens
 
     def rows(self, guesses: tuple[int, ...]) -> Rows:
         """Return how tokens are chosen behind the present ones and these guesses.
@@ -98,11 +108,10 @@ class Choice:
             parts += self._take_forced(self.matcher)
         if self.finish is not None:
             parts += self._close()
-        if self.drafter is not None:
+        if self._guess is not _NO_GUESS:
             # All that was chosen but its last was guessed; the answer may have ended before.
             num_accepted = min(num_taken, len(chosen) - 1)
             self.drafter.settle(self._guess, num_guessed, num_accepted)
-            self.drafter.add(self.sequence.token_ids[num_before:])
             self._guess, self.sequence.guesses = _NO_GUESS, ()
         if self.history is not None:
             self.history.add(self.sequence.token_ids[num_before:])
@@ -119,8 +128,8 @@ class Choice:
             self.text.fork(),
             self.token_bytes,
             self.ends,
+            self.drafter.fork(),
             self.min_tokens,
-            self.drafter.fork() if self.drafter is not None else None,
             self.matcher.fork() if self.matcher is not None else None,
         )
 

@@ -15,7 +15,7 @@ from slipstream.engine.blocks import BlockPool
 from slipstream.engine.choice import Choice
 from slipstream.engine.commands import Cancel, CancelAll, Close, Command, Probe, Submit
 from slipstream.engine.figures import Figures, stats_of
-from slipstream.engine.pace import StepCosts, lengths, prompt_tokens_beside
+from slipstream.engine.pace import PromptPace, StepCosts, lengths
 from slipstream.engine.protocol import Failed, FromChild
 from slipstream.engine.request import Request
 from slipstream.engine.runner import Logits, Runner
@@ -31,6 +31,7 @@ Emit = Callable[[Said], None]
 """Called in the engine's thread; must not block."""
 
 _LEAST_RETRY_S: Final = 1.0
+_FEW: Final = 4  # answers at once among which all are guessed, exact or not
 
 
 class _Job(NamedTuple):
@@ -87,7 +88,7 @@ class Engine:
         self._inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._requests: dict[Hashable, Request] = {}
         self._by_sequence: dict[Sequence, tuple[Request, Choice]] = {}
-        self._drafted: dict[Sequence, Choice] = {}  # the exact ones among them
+        self._pace = PromptPace(costs)
         self._figures = Figures()
         self._is_open = True
 
@@ -167,24 +168,31 @@ class Engine:
         self._scheduler.add(request.first.sequence, self._clock())
 
     def _guess(self) -> None:
-        """Let every exact sequence carry guesses whose next token may be chosen in this step."""
+        """Let sequences carry guesses whose next token may be chosen in this step.
+
+        Exact ones always do, one at least; so does an answer that runs alone, whose second row
+        costs nothing. Among many the others do not: rows that nobody needs would slow them all.
+        """
+        num_running = self._scheduler.num_running
+        is_quiet = num_running <= _FEW
         drafted = [
             choice
-            for sequence, choice in self._drafted.items()
-            if sequence.block_ids or sequence.num_pending < LEAST_PIECE
+            for sequence, (_, choice) in self._by_sequence.items()
+            if (is_quiet or sequence.is_exact)
+            and (sequence.block_ids or sequence.num_pending < LEAST_PIECE)
         ]
-        if drafted:
-            num_others = self._scheduler.num_running - len(drafted)
-            drafters = [choice.drafter for choice in drafted if choice.drafter is not None]
-            for choice, most in zip(
-                drafted, lengths(self._costs, drafters, num_others), strict=True
-            ):
-                choice.guess(most)
+        if not drafted:
+            return
+        leasts = [int(num_running <= 1 or choice.sequence.is_exact) for choice in drafted]
+        drafters = [choice.catch_up() for choice in drafted]
+        most = lengths(self._costs, drafters, leasts, num_running - len(drafted))
+        for choice, each in zip(drafted, most, strict=True):
+            choice.guess(each)
 
     def _num_beside(self) -> int | None:
         if not self._paces_prompts:
             return None
-        return prompt_tokens_beside(self._costs, self._scheduler.num_running)
+        return self._pace.num_tokens(self._scheduler.num_running)
 
     def _carry_out(self, step: Step, began_s: float) -> Said:
         said: Said = [(request.reply, request.start(began_s)) for request in self._new_in(step)]
@@ -201,10 +209,16 @@ class Engine:
             num_before = pick.choice.sequence.num_answer
             said += self._take(pick, ran_s)
             num_answer += pick.choice.sequence.num_answer - num_before
-        self._costs.note(step.num_tokens, ran_s - run_s)
-        self._figures.prompt_tokens += sum(map(_num_prompt_tokens, step.chunks))
+        self._note_costs(step, ran_s - run_s)
         self._figures.note_step(num_answer, self._clock() - began_s, ran_s - run_s)
         return said
+
+    def _note_costs(self, step: Step, seconds: float) -> None:
+        num_read = sum(map(_num_prompt_tokens, step.chunks))
+        self._figures.prompt_tokens += num_read
+        self._pace.note(step.num_tokens - num_read, num_read, seconds)
+        if not num_read:
+            self._costs.note(step.num_tokens, seconds)
 
     def _new_in(self, step: Step) -> list[Request]:
         firsts = (
@@ -261,14 +275,11 @@ class Engine:
 
     def _know(self, request: Request, choice: Choice) -> None:
         self._by_sequence[choice.sequence] = request, choice
-        if choice.drafter is not None:
-            self._drafted[choice.sequence] = choice
 
     def _drop(self, choice: Choice) -> None:
         """Let go of what a choice holds here, and of its blocks."""
         if self._by_sequence.pop(choice.sequence, None) is not None:
             self._scheduler.remove(choice.sequence)
-            self._drafted.pop(choice.sequence, None)
             self._figures.note_choice(choice)
 
     def _forget(self, request: Request) -> None:

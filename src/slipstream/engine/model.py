@@ -98,6 +98,7 @@ class LoadedModel:
     def _make_choice(self, message: Generate, prompt: Prompt) -> Choice:
         sequence = self._make_sequence(message, prompt.token_ids)
         sampling = _sampling(message, len(self._vocabulary.bytes))
+        predicted = self._prompts.tokenizer.encode_text(message.prediction or "")
         return Choice(
             message.request_id,
             0,
@@ -107,8 +108,8 @@ class LoadedModel:
             self._make_text(message, prompt.rendered),
             self._vocabulary.bytes,
             self._vocabulary.ends,
+            Drafter(sequence.token_ids, predicted),
             min_tokens=message.min_tokens,
-            drafter=self._make_drafter(message, sequence),
             matcher=self._make_matcher(message, prompt.rendered),
         )
 
@@ -125,12 +126,6 @@ class LoadedModel:
             is_exact=self._settings.batch_invariant or asks_exact,
             num_choices=message.num_choices,
         )
-
-    def _make_drafter(self, message: Generate, sequence: Sequence) -> Drafter | None:
-        if not sequence.is_exact:
-            return None
-        predicted = self._prompts.tokenizer.encode_text(message.prediction or "")
-        return Drafter(sequence.token_ids, predicted)
 
     def _make_text(self, message: Generate, rendered: str) -> AnswerText:
         vocabulary = self._vocabulary

@@ -15,8 +15,9 @@ _MOST_GUESSES: Final = 63  # of one sequence: with its newest token as many rows
 _MOST_TOGETHER: Final = 128  # of all: their neighbours wait for them
 _LEAST_EACH: Final = 4
 
-_STRETCH: Final = 2.2  # of a step in which a prompt is read beside answers; long texts add to it
-_LEAST_BESIDE: Final = 16  # prompt tokens of such a step
+_STRETCH: Final = 2.2  # of a step in which a prompt is read beside answers: 3 is noticed
+_LEAST_BESIDE: Final = 8  # prompt tokens of such a step
+_WEIGHT_NEW: Final = 0.2  # of the newest step in what steps took lately
 
 _MOST_STRANGE: Final = 2.0  # a step that took longer, by this factor, says no more than that
 _WEIGHT_ALL: Final = 0.03  # of a step, in all points: a slower machine is slower everywhere
@@ -89,14 +90,17 @@ class StepCosts:
         self._seconds = [*reversed(list(below)), *list(above)[1:]]
 
 
-def lengths(costs: StepCosts, drafters: Sequence[Drafter], num_others: int) -> list[int]:
+def lengths(
+    costs: StepCosts, drafters: Sequence[Drafter], leasts: Sequence[int], num_others: int
+) -> list[int]:
     """Return how many guesses each may carry, so that the batch gets most tokens in a second.
 
     The cost depends on all rows together, so these are best filled with the likeliest guesses of
     all; what is left to choose is how many.
 
     Args:
-        drafters: Of exact sequences: each carries its newest token and one guess at least.
+        drafters: Of sequences that may be guessed.
+        leasts: Guesses that each carries anyway: 1 where the sequence is exact, else 0.
         num_others: Sequences in the same step that carry one row each.
     """
     if not drafters:
@@ -104,26 +108,56 @@ def lengths(costs: StepCosts, drafters: Sequence[Drafter], num_others: int) -> l
     num, num_others = len(drafters), max(num_others, 0)
     each = min(max(_MOST_TOGETHER // num, _LEAST_EACH), _MOST_GUESSES)
     outlooks = [drafter.outlook(each) for drafter in drafters]
+    wanted = list(zip(outlooks, leasts, strict=True))
     likeliest = sorted(
-        [(chance, at) for at, chances in enumerate(outlooks) for chance in chances[1:]],
+        [(chance, at) for at, (chances, least) in enumerate(wanted) for chance in chances[least:]],
         reverse=True,
     )
-    least = num_others + num + sum([sum(chances[:1]) for chances in outlooks])
-    expected = accumulate([chance for chance, _ in likeliest], initial=least)
-    num_rows = num_others + 2 * num
+    sure = num_others + num + sum([sum(chances[:least]) for chances, least in wanted])
+    expected = accumulate([chance for chance, _ in likeliest], initial=sure)
+    num_rows = num_others + num + sum(leasts)
     seconds = costs.span(num_rows, num_rows + len(likeliest))
-    rates = list(map(truediv, expected, seconds))  # tokens per second, by guesses beyond the first
+    rates = list(map(truediv, expected, seconds))  # tokens per second, by guesses beyond the least
     num_chosen = rates.index(max(rates))
-    chosen = [1] * num
+    chosen = list(leasts)
     for _, at in likeliest[:num_chosen]:
         chosen[at] += 1
     return chosen
 
 
-def prompt_tokens_beside(costs: StepCosts, num_answers: int) -> int:
-    """Return how many prompt tokens a step may read, so that answers beside it hardly stutter."""
-    most_s = _STRETCH * costs.seconds(max(num_answers, 1))
-    num_rows = num_answers + _LEAST_BESIDE
-    while costs.seconds(num_rows + 1) <= most_s and num_rows < _MOST_TOGETHER:
-        num_rows += 1
-    return num_rows - num_answers
+class PromptPace:
+    """How much of prompts is read beside running answers, so that these hardly stutter.
+
+    What a piece costs grows with the text in front of it, which no curve of rows knows: so it is
+    steered by what the last such step took, beside what steps without prompts took lately.
+    """
+
+    __slots__ = ("_costs", "_held", "_slowness")
+
+    def __init__(self, costs: StepCosts) -> None:
+        self._costs = costs
+        self._held: int | None = None  # tokens; None: nothing was read beside answers lately
+        self._slowness = 1.0  # of steps without prompts lately, against the curve
+
+    def num_tokens(self, num_answers: int) -> int:
+        """Return how many prompt tokens a step with so many answers may read."""
+        return self._most(num_answers) if self._held is None else self._held
+
+    def note(self, num_answer_rows: int, num_tokens: int, seconds: float) -> None:
+        """Learn from a step that computed so many rows of answers and tokens of prompts."""
+        if num_answer_rows == 0:
+            return
+        slowness = seconds / self._costs.seconds(num_answer_rows)
+        if num_tokens == 0:
+            self._held = None
+            self._slowness += _WEIGHT_NEW * (min(slowness, _MOST_STRANGE) - self._slowness)
+            return
+        room = _STRETCH * self._slowness / slowness
+        held = num_tokens * room if room < 1 else num_tokens + 1
+        self._held = min(max(int(held), _LEAST_BESIDE), self._most(num_answer_rows))
+
+    def _most(self, num_answers: int) -> int:
+        """Return what the curve of rows allows, as for a prompt's beginning."""
+        most_s = _STRETCH * self._costs.seconds(max(num_answers, 1))
+        costs = self._costs.span(num_answers, num_answers + _MOST_TOGETHER)
+        return max(bisect_right(costs, most_s) - 1, _LEAST_BESIDE)

@@ -60,7 +60,7 @@ class Request:
         """Return the account of all choices."""
         assert self.started_s is not None, "it has an answer"
         assert self.first_token_s is not None, "it has an answer"
-        drafters = [choice.drafter for choice in self.choices if choice.drafter is not None]
+        drafters = [choice.drafter for choice in self.choices]
         return Finished(
             request_id=self.request_id,
             prompt_tokens=self.first.sequence.num_prompt,

@@ -45,8 +45,8 @@ class EngineSettings:
     )
     batch_invariant: bool = setting(
         "every answer is exact: guessed tokens, cached prefixes and neighbours change no bit of "
-        "it, and look-ups in the text guess tokens; free for one or two answers at once, half as "
-        "slow again for 16. Left false, a request is exact that gives a seed or a prediction",
+        "it; free for one or two answers at once, half as slow again for 16. Left false, a request "
+        "is exact that gives a seed or a prediction, and one that runs alone",
         default=False,
     )
     device: str = setting(
