@@ -10,12 +10,13 @@ import argparse
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.conditions import busy_share, machine
 from bench.engine.contestants import ROWS, Row, Running
-from bench.engine.equal import compare
+from bench.engine.equal import NEAR, compare
 from bench.engine.install import install
 from bench.engine.scenarios import SCENARIOS, Round
 from bench.engine.weights import make_weights
@@ -37,7 +38,7 @@ def main() -> int:
     with ExitStack() as stack:
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-engine-")))
         if options.equal:
-            return _equal(stack, logs, options.equal)
+            return _equal(logs, options.equal)
         return _measure(stack, logs, options)
 
 
@@ -135,15 +136,26 @@ def _print(results: Results, conditions: dict[str, Any], path: Path | None) -> N
     print(line)
 
 
-def _equal(stack: ExitStack, logs: Path, num: int) -> int:
-    names = (SUBJECT, "genai")
-    rows = [row for row in ROWS if row.name in names]
-    ours, theirs = (stack.enter_context(Running(row, logs / f"{row.name}.log")) for row in rows)
-    partings = compare(ours, theirs, num)
-    for parting in partings:
-        print(parting)
-    print(f"{num - len(partings)} of {num} greedy answers are equal, token for token")
-    return 1 if any(not parting.is_near for parting in partings) else 0
+def _equal(logs: Path, num: int) -> int:
+    rows = [row for row in ROWS if row.name in (SUBJECT, "genai")]
+    has_parted = False
+    for arithmetic, near in NEAR.items():
+        with ExitStack() as stack:
+            ours, theirs = (
+                stack.enter_context(Running(_with(row, arithmetic), logs / f"{row.name}.log"))
+                for row in rows
+            )
+            partings = compare(ours, theirs, num, near)
+        for parting in partings:
+            print(parting)
+        num_equal = num - len(partings)
+        print(f"{arithmetic}: {num_equal} of {num} greedy answers are equal, token for token")
+        has_parted = has_parted or any(not parting.is_near for parting in partings)
+    return int(has_parted)
+
+
+def _with(row: Row, arithmetic: str) -> Row:
+    return replace(row, env={**row.env, "BENCH_ARITHMETIC": arithmetic})
 
 
 def _tell(text: str) -> None:

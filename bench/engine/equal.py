@@ -1,7 +1,9 @@
 """Compares greedy tokens with openvino-genai's plain pipeline, prompt by prompt.
 
 Where they part, the margin at that place is told: how much likelier our first choice was than the
-second. A tiny one is a near tie, which rounding decides; `NEAR` says what counts as tiny.
+second. A tiny one is a near tie, which rounding decides; `NEAR` says what counts as tiny. Twice:
+with nothing quantised on the fly, where only the last bits may differ, and as both come, where the
+activations are quantised after arithmetic that differs in those bits.
 """
 
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from typing import Final
 
 from bench.engine.contestants import Running
 
-NEAR: Final = 0.35  # in natural logarithms: logits of the two differ by up to this much
+NEAR: Final = {"whole": 0.001, "quantised": 0.6}  # natural logarithms; logits differ by so much
 MAX_TOKENS: Final = 24
 _VERBS: Final = ("Describe", "Explain", "Write a poem about", "Tell a story about", "List facts on")
 _THINGS: Final = (
@@ -29,11 +31,12 @@ class Parting:
     prompt: str
     place: int
     margin: float
+    near: float
 
     @property
     def is_near(self) -> bool:
         """Whether rounding may decide it."""
-        return self.margin <= NEAR
+        return self.margin <= self.near
 
     def __str__(self) -> str:
         kind = "a near tie" if self.is_near else "NOT a near tie"
@@ -45,7 +48,7 @@ def texts(num: int) -> list[str]:
     return [f"{verb} {thing}." for verb, thing in product(_VERBS, _THINGS)][:num]
 
 
-def compare(ours: Running, theirs: Running, num: int) -> list[Parting]:
+def compare(ours: Running, theirs: Running, num: int, near: float) -> list[Parting]:
     """Ask both for the greedy answer to each prompt; return where they part."""
     partings = []
     for text in texts(num):
@@ -58,5 +61,5 @@ def compare(ours: Running, theirs: Running, num: int) -> list[Parting]:
                 (i for i, (a, b) in enumerate(pairs) if a != b), min(map(len, (left, right)))
             )
             margin = ours.ask("margin", prompt=prompt + left[:same])
-            partings.append(Parting(text, same, margin))
+            partings.append(Parting(text, same, margin, near))
     return partings

@@ -40,6 +40,12 @@ def _config(max_tokens: int, **more: Any) -> Any:
 
 
 def _pipeline(folder: Path, **options: Any) -> Any:
+    if os.environ.get("BENCH_ARITHMETIC") == "whole":
+        options |= {
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "KV_CACHE_PRECISION": "f32",
+        }
     return genai.LLMPipeline(folder, "CPU", INFERENCE_NUM_THREADS=NUM_THREADS, **options)
 
 

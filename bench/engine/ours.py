@@ -128,7 +128,12 @@ class _House:
 
 def load() -> dict[str, Task]:
     """Load the prepared folder that BENCH_FOLDER names."""
-    settings = EngineSettings(threads=NUM_THREADS, kv_cache_bytes=1024 * MIB)
+    is_whole = os.environ.get("BENCH_ARITHMETIC") == "whole"
+    settings = EngineSettings(
+        threads=NUM_THREADS,
+        kv_cache_bytes=1024 * MIB,
+        precision="exact" if is_whole else "auto",
+    )
     model = load_model(Path(os.environ["BENCH_FOLDER"]), settings)
     assert isinstance(model, LoadedModel), "it answers prompts"
     house = _House(model)
