@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from slipstream.engine.drawing import draw, largest, points, softmax
+from slipstream.engine.drawing import Points, draw, largest, points, softmax
 from slipstream.engine.masks import Mask, allows, forbid
 from slipstream.engine.penalties import History
 from slipstream.engine.sampling import Chosen, Sampling
@@ -58,7 +58,7 @@ class Rows:
 
 
 def choose(logits: Logits, rows: Sequence[Rows]) -> list[list[Chosen]]:
-    """Choose tokens; `logits` and the histories are left as they are.
+    """Choose tokens; `logits`, written to meanwhile, and the histories are left as they were.
 
     Returns:
         For each of `rows` 1 to 1 + len(guesses) tokens: all but the last equal the guesses.
@@ -95,33 +95,41 @@ def _choose_in_turn(logits: Logits, rows: Rows) -> list[Chosen]:
 def _choose_one(raw: Row, rows: Rows, number: int) -> int:
     mask = rows.masks[number] if rows.masks else None
     is_banning = rows.num_banned_rows is None or number < rows.num_banned_rows
-    banned = rows.banned if is_banning else ()
-    row = _edited(raw, rows, banned)
+    banned = list(rows.banned) if is_banning else []
+    at = points(rows.sampling.seed, rows.position + number)
+    if rows.sampling.has_penalties:  # they reach everywhere
+        return _choose_edited(raw.copy(), rows, banned, mask, at)
+    places = [*rows.sampling.bias_ids, *banned]
+    if not places:
+        return _pick(raw, rows.sampling, mask, at)
+    before = raw[places]  # a few logits: quicker put back than the row copied
+    try:
+        return _choose_edited(raw, rows, banned, mask, at)
+    finally:
+        raw[places] = before
+
+
+def _choose_edited(row: Row, rows: Rows, banned: list[int], mask: Mask | None, at: Points) -> int:
+    """Choose with bias, penalties and bans, which are written into the row."""
+    sampling = rows.sampling
+    row[sampling.bias_ids] += sampling.bias
+    if rows.history is not None and sampling.has_penalties:
+        rows.history.penalise(row, sampling)
+    needed = row[banned]
+    row[banned] = -math.inf
+    if mask is not None and banned and forbid(row, mask).max() == -math.inf:
+        row[banned] = needed  # the grammar allows nothing else
+    return _pick(row, sampling, mask, at)
+
+
+def _pick(row: Row, sampling: Sampling, mask: Mask | None, at: Points) -> int:
     if mask is not None:
         top_id = int(row.argmax())
         if not allows(mask, top_id):
             row = forbid(row, mask)
-            if banned and row.max() == -math.inf:  # the grammar allows nothing else
-                row = forbid(_edited(raw, rows, ()), mask)
-        elif rows.sampling.is_greedy:
+        elif sampling.is_greedy:
             return top_id
-    if rows.sampling.is_greedy:
-        return int(row.argmax())
-    at = points(rows.sampling.seed, rows.position + number)
-    return draw(row, rows.sampling, at, mask)
-
-
-def _edited(raw: Row, rows: Rows, banned: Collection[int]) -> Row:
-    """Return the row with bias and penalties; itself where there are none, never changed."""
-    sampling = rows.sampling
-    if not (banned or sampling.logit_bias or sampling.has_penalties):
-        return raw
-    row = raw.copy()
-    row[sampling.bias_ids] += sampling.bias
-    if rows.history is not None and sampling.has_penalties:
-        rows.history.penalise(row, sampling)
-    row[list(banned)] = -math.inf
-    return row
+    return int(row.argmax()) if sampling.is_greedy else draw(row, sampling, at, mask)
 
 
 def _described(raw: Row, token_id: int, num_logprobs: int | None) -> Chosen:
