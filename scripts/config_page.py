@@ -32,6 +32,9 @@ of a table that there is one of can be given as `SLIPSTREAM_TABLE_KEY`, for inst
 `SLIPSTREAM_SERVER_PORT=9000`. Every value is checked at start and all problems are reported
 together, each with file, line, key and what would be accepted.
 
+A table `[models.NAME]` takes every key of `[engine]` too, for that model alone: `[engine]` and its
+variables hold for all models that do not say otherwise.
+
 A key of a provider is best written as a reference: `env:NAME` or `file:PATH`.
 """
 _COLUMNS = "| key | accepted | default | what it is |\n|---|---|---|---|\n"

@@ -17,6 +17,7 @@ from slipstream.config import (
     is_loopback,
     load,
 )
+from slipstream.engine.settings import EngineSettings
 from slipstream.errors import ConfigError
 from slipstream.settings import about
 from tests.config_place import KEY, Place
@@ -208,6 +209,32 @@ def test_load_tables_of_providers_and_models_replace_the_defaults(place: Place) 
         "a": "m",
         "b/c": "m",
     }
+
+
+def test_load_model_table_overrides_the_engine_for_itself_alone(place: Place) -> None:
+    """A key that a model's table has is its own; all others are those of `[engine]`."""
+    text = (
+        "[engine]\nthreads = 2\nmax_running = 8\n"
+        "[models.small]\naliases = ['s']\nthreads = 1\nbatch_invariant = true\n"
+        "unload_after_s = 600\nstart = 'first_use'\n[models.large]\n"
+    )
+    config = place.load(text)
+    small, large = config.engines["small"], config.engines["large"]
+    assert large == config.engine == EngineSettings(threads=2, max_running=8)
+    assert (small.threads, small.max_running, small.start) == (1, 8, "first_use")
+    assert small.batch_invariant
+    assert small.unload_after_s == 600.0
+    assert config.models["small"].aliases == ("s",)
+
+
+def test_load_engine_variables_are_the_default_of_all_models(place: Place) -> None:
+    """A variable stands over `[engine]`, and a model's own table over the variable."""
+    environ = {"SLIPSTREAM_ENGINE_THREADS": "3"}
+    text = "[engine]\nthreads = 2\n[models.a]\nthreads = 1\n[models.b]\n"
+    engines = place.load(text, environ).engines
+    assert {name: engine.threads for name, engine in engines.items()} == {"a": 1, "b": 3}
+    (only,) = place.load("", environ).engines.values()
+    assert only.threads == 3
 
 
 def test_load_route_targets_may_be_of_any_kind(place: Place) -> None:

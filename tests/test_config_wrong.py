@@ -27,6 +27,13 @@ WRONG: list[tuple[str, str]] = [
     ("models = []", "F:1: models: expected tables [models.NAME], got an array"),
     ("[models]\nm = 5", "F:2: models.m: expected a table, got a whole number"),
     ("[models.m]\nalias = ['a']", "F:2: models.m.alias: unknown key; did you mean 'aliases'?"),
+    (
+        "[models.m]\n\nthreads = 'two'",
+        "F:3: models.m.threads: expected a whole number from 1 to 1024, got 'two'",
+    ),
+    ("[models.m]\nstart = 'never'", "F:2: models.m.start: expected one of 'startup', 'first_use'"),
+    ("[models.m]\nunload_after_s = 0", "F:2: models.m.unload_after_s: expected a number of at lea"),
+    ("[models.m]\nthread = 2", "F:2: models.m.thread: unknown key; did you mean 'threads'?"),
     ("[models.m]\naliases = 'a'", "F:2: models.m.aliases: expected an array of strings"),
     ("[models.m]\nprofile = 'cerebras'", "F:2: models.m.profile: expected one of 'openai'"),
     ("[models.m]\naliases = ['m']", "F:1: models.m: 'm' is also a name of 'm'"),
@@ -150,6 +157,17 @@ def test_load_reports_all_contradictions_at_once(place: Place) -> None:
     found = place.problems(text)
     keys = ["providers.groq.api_key", "providers.lab", "models.m", *["routes.r.targets"] * 2]
     assert [line.split(": ")[1] for line in found] == [*keys, "server.workers"]
+
+
+def test_load_problems_of_engine_and_of_models_are_told_once_each(place: Place) -> None:
+    """A wrong `[engine]` hides nothing in the models' tables, and is not told again for each."""
+    text = "[engine]\nthreads = 0\n[models.m]\nprofile = 'x'\nmax_queued = 0\n[models.n]\n"
+    found = place.problems(text)
+    assert [line.split(": ")[:2] for line in found] == [
+        ["F:2", "engine.threads"],
+        ["F:4", "models.m.profile"],
+        ["F:5", "models.m.max_queued"],
+    ]
 
 
 def test_load_problem_in_file_and_variable_is_not_told_twice(place: Place) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slipstream.call import Attempt, Call, Deadlines, Dialect, Meaning, Target
 from slipstream.engine.settings import EngineSettings
+from slipstream.engine.weights.manifest import TOKENIZER_FILE
 from slipstream.errors import LoadFailed
 from slipstream.served import ServedModels, serving_models
 from tests.prepared_model import MODEL, prepared_home
@@ -42,14 +45,25 @@ async def ask(served: ServedModels, model: str) -> list[Meaning]:
         return [frame.meaning async for frame in served(call_of(model))]
 
 
+def states_of(served: ServedModels) -> Any:
+    """Return the state of each model, as the health endpoint shows it."""
+    return served.health()["models"]
+
+
+def problems_of(served: ServedModels) -> Any:
+    """Return why models cannot answer, as the health endpoint shows it."""
+    return served.health()["problems"]
+
+
 async def test_model_that_is_not_installed_is_no_reason_not_to_start(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever asks for it is told what to run; others are not concerned."""
     with caplog.at_level(logging.WARNING):
-        async with serving_models(["absent"], tmp_path, EngineSettings()) as served:
+        async with serving_models({"absent": EngineSettings()}, tmp_path) as served:
             assert not served.is_installed("absent")
-            assert served.health() == {"models": {"absent": "not installed"}}
+            assert states_of(served) == {"absent": "not installed"}
+            assert "slipstream pull absent" in problems_of(served)["absent"]
             with pytest.raises(LoadFailed, match="run `slipstream pull absent`"):
                 await ask(served, "absent")
     assert "slipstream pull absent" in caplog.text
@@ -58,30 +72,56 @@ async def test_model_that_is_not_installed_is_no_reason_not_to_start(
 async def test_damaged_model_is_no_reason_not_to_start(tmp_path: Path) -> None:
     """A folder that is no model is told of, and stops nothing. (It once stopped the gateway.)"""
     (tmp_path / "models" / "broken").mkdir(parents=True)
-    async with serving_models(["broken"], tmp_path, EngineSettings()) as served:
+    async with serving_models({"broken": EngineSettings()}, tmp_path) as served:
         assert not served.is_installed("broken")
-        assert served.health() == {"models": {"broken": "damaged"}}
+        assert states_of(served) == {"broken": "damaged"}
+        assert "'broken' cannot be used" in problems_of(served)["broken"]
         with pytest.raises(LoadFailed, match="'broken' cannot be used"):
             await ask(served, "broken")
 
 
 async def test_no_models_need_nothing(tmp_path: Path) -> None:
     """A gateway of relays only has no model to report."""
-    async with serving_models([], tmp_path, EngineSettings()) as served:
+    async with serving_models({}, tmp_path) as served:
         assert served.health() == {"models": {}}
 
 
 async def test_installed_model_answers_and_ends_with_the_context(tmp_path: Path) -> None:
     """It starts with the gateway, answers beside a missing one, and leaves no process."""
     settings = EngineSettings(kv_cache_bytes=64 * 1024 * 1024)
-    async with serving_models([MODEL, "absent"], prepared_home(), settings) as served:
+    names = (MODEL, "absent")
+    async with serving_models(dict.fromkeys(names, settings), prepared_home()) as served:
         assert served.is_installed(MODEL)
-        assert served.health() == {"models": {MODEL: "starting", "absent": "not installed"}}
+        assert states_of(served) == {MODEL: "starting", "absent": "not installed"}
+        assert served.figures() == {}
         assert (await ask(served, MODEL))[-1] is Meaning.END
-        assert served.health() == {"models": {MODEL: "ready", "absent": "not installed"}}
+        assert states_of(served) == {MODEL: "ready", "absent": "not installed"}
+        assert list(problems_of(served)) == ["absent"]
         children = _engines()
         assert children
     assert not set(children) & set(_engines())
+
+
+async def test_model_of_a_first_use_is_idle_and_has_no_figures(tmp_path: Path) -> None:
+    """What was not started is not called starting, and leaves no line in the metrics."""
+    settings = EngineSettings(start="first_use")
+    async with serving_models({MODEL: settings}, prepared_home()) as served:
+        assert served.health() == {"models": {MODEL: "idle"}}
+        assert served.figures() == {}
+    assert _engines() == []
+
+
+async def test_model_that_cannot_be_loaded_is_failed_with_the_reason(tmp_path: Path) -> None:
+    """A model that its own process refuses is no more called starting; the rest runs on."""
+    folder = tmp_path / "models" / MODEL
+    shutil.copytree(prepared_home() / "models" / MODEL, folder)
+    file = folder / TOKENIZER_FILE
+    file.write_bytes(b"x" * file.stat().st_size)  # of the right size: only loading finds out
+    async with serving_models({MODEL: EngineSettings()}, tmp_path) as served:
+        with pytest.raises(LoadFailed, match="cannot be loaded"):
+            await ask(served, MODEL)
+        assert states_of(served) == {MODEL: "failed"}
+        assert "cannot be loaded" in problems_of(served)[MODEL]
 
 
 def _engines() -> list[str]:

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from slipstream.errors import ConfigError
 from slipstream.settings import setting
-from slipstream.toml_settings import Problems, build, nearest, parse_text, read_toml
+from slipstream.toml_settings import (
+    Problems,
+    build,
+    build_named,
+    build_over,
+    nearest,
+    parse_text,
+    read_toml,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +142,38 @@ def test_build_unknown_keys_are_reported_in_order_with_the_nearest() -> None:
     assert "unknown key; did you mean 'count'?" in problems[0]
     assert "did you mean" not in problems[1]
     assert "(known: count, is_on, key, kind, mode, name, names, share" in problems[1]
+
+
+def test_build_keys_of_another_record_are_left_to_it() -> None:
+    """A key that another record takes is neither unknown nor read, and a slip may mean it."""
+    record, problems = _build({"count": 2, "target": 5}, others={"target"})
+    assert (record.count, problems) == (2, [])
+    _, [problem] = _build({"traget": 5}, others={"target"})
+    assert "did you mean 'target'?" in problem
+
+
+def test_build_named_wrong_records_are_left_out_and_reported() -> None:
+    """One wrong table takes none of its neighbours with it."""
+    problems = Problems(None, {})
+    records = build_named(Sample, {"a": {"count": 2}, "b": {"count": 0}, "c": 5}, "s", problems)
+    assert records == {"a": Sample(count=2)}
+    assert [text.split(": ")[1] for text in problems.texts] == ["s.b.count", "s.c"]
+    assert build_named(Sample, "sk-1234", "s", problems) == {}
+    assert problems.texts[-1].endswith("s: expected tables [s.NAME], got a string")
+
+
+def test_build_over_changes_the_keys_that_the_table_has() -> None:
+    """Also back to what a default would be; keys of other records are not looked at."""
+    problems = Problems(None, {})
+    default = Sample(count=5, threads=2)
+    table = {"count": 1, "target": 5}
+    assert build_over(default, table, "t", problems) == Sample(count=1, threads=2)
+    assert build_over(default, {}, "t", problems) is not None
+    assert problems.texts == []
+    assert build_over(default, {"count": 0}, "t", problems) == default
+    assert len(problems.texts) == 1
+    assert build_over(default, 5, "t", problems) == default, "another says that it is no table"
+    assert len(problems.texts) == 1
 
 
 def test_build_all_problems_are_reported_at_once() -> None:

@@ -166,9 +166,7 @@ async def _build(config: Config, keys: KeyRing, stack: AsyncExitStack) -> Gatewa
     relays = {
         name: Relay(endpoint, client, now=_now) for name, endpoint in config.endpoints.items()
     }
-    served = await stack.enter_async_context(
-        serving_models(config.models, config.home, config.engine)
-    )
+    served = await stack.enter_async_context(serving_models(config.engines, config.home))
 
     def meter(leaf: Serve) -> Serve:
         return metered(leaf, journal, price_of, time.monotonic_ns)
@@ -179,7 +177,7 @@ async def _build(config: Config, keys: KeyRing, stack: AsyncExitStack) -> Gatewa
     answer = dispatch(planner.plan, leaves, now_s=loop.time, wall_ns=time.time_ns)
     lists = ModelLists(relays, loop.time)
     _warm(config, client, relays, stack)
-    return Gateway(
+    gateway = Gateway(
         answer,
         find_key=keys.find if config.server.require_key else None,
         list_models=lambda: _list_models(config, served, lists),
@@ -194,6 +192,8 @@ async def _build(config: Config, keys: KeyRing, stack: AsyncExitStack) -> Gatewa
             if endpoint.refused_fields
         },
     )
+    gateway.metrics.show_engines(served.figures)
+    return gateway
 
 
 def _catalogue(config: Config, deadlines: Deadlines) -> Catalogue:

@@ -17,7 +17,15 @@ from slipstream.ledger.settings import LedgerSettings
 from slipstream.routing.plan import LOCAL, find_target
 from slipstream.routing.settings import RouteSettings
 from slipstream.server.settings import ServerSettings
-from slipstream.toml_settings import Problems, build, nearest, parse_text, read_toml, type_name
+from slipstream.toml_settings import (
+    Problems,
+    build,
+    build_named,
+    build_over,
+    nearest,
+    parse_text,
+    read_toml,
+)
 from slipstream.upstream.http.messages import parse_base_url
 from slipstream.upstream.http.settings import HttpSettings
 from slipstream.upstream.keys import read_key
@@ -44,6 +52,7 @@ NAMED_SECTIONS: dict[str, type[Any]] = {
 """Tables of which there is one for each name."""
 
 _PREFIX = "SLIPSTREAM_"
+_OTHERS = {"models": frozenset(entry.name for entry in fields(EngineSettings))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,7 @@ class Config:
     ledger: LedgerSettings
     endpoints: Mapping[str, Endpoint]
     models: Mapping[str, ModelSettings]
+    engines: Mapping[str, EngineSettings]  # of each model: [engine] and what its table overrides
     routes: Mapping[str, RouteSettings]
     warm_connections: Mapping[str, int] = field(default_factory=dict)
 
@@ -108,9 +118,10 @@ def load(
         for name, cls in SECTIONS.items()
     }
     named = {
-        name: _read_named(name, cls, tables.get(name, {}), problems)
+        name: build_named(cls, tables.get(name, {}), name, problems, _OTHERS.get(name, ()))
         for name, cls in NAMED_SECTIONS.items()
     }
+    engines = _read_engines(tables, single["engine"] or EngineSettings(), problems)
     problems.raise_any()
     if "providers" not in tables:
         named["providers"] = _providers_of(environ)
@@ -126,6 +137,7 @@ def load(
         path=path,
         endpoints=endpoints,
         models=named["models"],
+        engines=engines,
         routes=named["routes"],
         warm_connections={n: p.warm_connections for n, p in named["providers"].items()},
         **single,
@@ -175,14 +187,11 @@ def _from_environ(
             yield variable, (key, parse_text(text, hints.get(key)))
 
 
-def _read_named(section: str, cls: type[Any], tables: Any, problems: Problems) -> dict[str, Any]:
-    if not isinstance(tables, dict):
-        problems.add(section, f"expected tables [{section}.NAME], got {type_name(tables)}")
-        return {}
-    records = {
-        name: build(cls, table, f"{section}.{name}", problems) for name, table in tables.items()
-    }
-    return {name: record for name, record in records.items() if record is not None}
+def _read_engines(tables: Any, default: Any, problems: Problems) -> dict[str, EngineSettings]:
+    """Return the engine settings of each model: `default` but for the keys in its own table."""
+    models = tables.get("models", {DEFAULT_MODEL: {}})
+    named = models.items() if isinstance(models, dict) else ()
+    return {name: build_over(default, t, f"models.{name}", problems) for name, t in named}
 
 
 def _providers_of(environ: Mapping[str, str]) -> dict[str, ProviderSettings]:

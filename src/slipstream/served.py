@@ -1,22 +1,27 @@
-"""The models that this gateway runs itself: which are installed, started and well.
+"""The models that this gateway runs itself: which are installed, started and well, and how busy.
 
 A configured model that is not installed, or damaged, is no reason not to start: other targets do
 not need it. A request for it says what to do.
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from slipstream.call import Call, Frames
+from slipstream.engine.protocol import Stats
 from slipstream.engine.settings import EngineSettings
 from slipstream.engine.weights.store import Store
-from slipstream.errors import LoadFailed
+from slipstream.errors import Broken, LoadFailed
 from slipstream.upstream.local import LocalModel, serve_local
 
 _logger = logging.getLogger(__name__)
+
+_SAMPLE_EVERY_S: Final = 1.0  # a probe costs each side some 50 µs
+_SAMPLE_LIMIT_S: Final = 0.5  # what answers later is left out until it does
 
 
 class Missing(NamedTuple):
@@ -34,6 +39,7 @@ class ServedModels:
         self._models = models
         self._missing = missing
         self._serve = serve_local(models)
+        self._figures: dict[str, Stats] = {}
 
     async def __call__(self, call: Call) -> Frames:
         """Answer with the model that the call's attempt names.
@@ -55,33 +61,70 @@ class ServedModels:
         return name in self._models
 
     def health(self) -> dict[str, object]:
-        """Return the state of each model: ready, starting, not installed or damaged."""
-        states = {n: "ready" if m.ready else "starting" for n, m in self._models.items()}
-        return {"models": states | {n: m.state for n, m in sorted(self._missing.items())}}
+        """Return the state of each model, and under `problems` why one cannot answer.
+
+        A state is ready, starting, idle, failed, not installed or damaged.
+        """
+        states = {name: model.state for name, model in self._models.items()}
+        reasons = {name: m.failure.message for name, m in self._models.items() if m.failure}
+        missing = dict(sorted(self._missing.items()))
+        problems = reasons | {name: m.message for name, m in missing.items()}
+        said: dict[str, object] = {"models": states | {n: m.state for n, m in missing.items()}}
+        return said | {"problems": problems} if problems else said
+
+    def figures(self) -> dict[str, Stats]:
+        """Return what each engine that runs did so far, as it said within the last second or so."""
+        return {
+            n: self._figures[n] for n, m in self._models.items() if m.ready and n in self._figures
+        }
+
+    async def sample(self) -> None:
+        """Keep `figures` fresh until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for name, model in self._models.items():
+                group.create_task(_sample(name, model, self._figures))
+
+
+async def _sample(name: str, model: LocalModel, figures: dict[str, Stats]) -> None:
+    while True:
+        probe = asyncio.ensure_future(model.stats())
+        try:
+            await asyncio.wait({probe}, timeout=_SAMPLE_LIMIT_S)
+            if not probe.done():
+                figures.pop(name, None)
+            figures[name] = await probe  # one probe at a time, however long it takes
+        except Broken:
+            figures.pop(name, None)
+        finally:
+            probe.cancel()
+        await asyncio.sleep(_SAMPLE_EVERY_S)
 
 
 @asynccontextmanager
 async def serving_models(
-    names: Iterable[str], home: Path, settings: EngineSettings
+    engines: Mapping[str, EngineSettings], home: Path
 ) -> AsyncIterator[ServedModels]:
     """Start the processes of the installed models; end them with the context."""
     store = Store(home)
     models: dict[str, LocalModel] = {}
     missing: dict[str, Missing] = {}
-    for name in names:
+    for name, settings in engines.items():
         problem = _problem(store, name)
         if problem is None:
             models[name] = LocalModel(name, store.folder(name), settings)
         else:
             missing[name] = problem
             _logger.warning("%s", problem.message)
+    served = ServedModels(models, missing)
+    sampling = asyncio.create_task(served.sample())
     try:
         for model in models.values():
             await model.start()
-        yield ServedModels(models, missing)
+        yield served
     finally:
-        for model in models.values():
-            await model.stop()
+        sampling.cancel()
+        await asyncio.gather(sampling, return_exceptions=True)
+        await asyncio.gather(*(model.stop() for model in models.values()))
 
 
 def _problem(store: Store, name: str) -> Missing | None:

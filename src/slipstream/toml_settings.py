@@ -6,8 +6,8 @@ names file, line, key and what would be accepted, since a person has to mend it.
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, fields
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import MISSING, Field, fields, replace
 from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
@@ -78,9 +78,17 @@ def read_toml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
 
 
 def build(
-    cls: type[S], table: Any, prefix: str, problems: Problems, source: str | None = None
+    cls: type[S],
+    table: Any,
+    prefix: str,
+    problems: Problems,
+    source: str | None = None,
+    others: Collection[str] = (),
 ) -> S | None:
-    """Make a settings record from one table; None, with the problems added, if it cannot be."""
+    """Make a settings record from one table; None, with the problems added, if it cannot be.
+
+    `others` are keys that another record takes from the same table.
+    """
     if not isinstance(table, dict):
         problems.add(prefix, f"expected a table, got {type_name(table)}", source=source)
         return None
@@ -88,8 +96,8 @@ def build(
     hints = get_type_hints(cls)
     num_before = len(problems.texts)
     for name in table:
-        if name not in declared:
-            unknown = f"unknown key{nearest(name, declared)}"
+        if name not in declared and name not in others:
+            unknown = f"unknown key{nearest(name, {*declared, *others})}"
             problems.add(f"{prefix}.{name}", unknown, source=source)
     values: dict[str, Any] = {}
     for name, field in declared.items():
@@ -101,6 +109,30 @@ def build(
             missing = f"'{name}' is missing: {_about(field).help}"
             problems.add(prefix, missing, source=source)
     return cls(**values) if len(problems.texts) == num_before else None
+
+
+def build_named(
+    cls: type[S], tables: Any, section: str, problems: Problems, others: Collection[str] = ()
+) -> dict[str, S]:
+    """Make a settings record for each name of a table of tables; wrong ones are left out."""
+    if not isinstance(tables, dict):
+        problems.add(section, f"expected tables [{section}.NAME], got {type_name(tables)}")
+        return {}
+    records = {
+        name: build(cls, table, f"{section}.{name}", problems, others=others)
+        for name, table in tables.items()
+    }
+    return {name: record for name, record in records.items() if record is not None}
+
+
+def build_over(default: S, table: Any, prefix: str, problems: Problems) -> S:
+    """Return a settings record with those of its keys changed that a table has."""
+    known = {field.name for field in fields(default)}  # type: ignore[arg-type]
+    own = {k: v for k, v in table.items() if k in known} if isinstance(table, dict) else {}
+    said = build(type(default), own, prefix, problems)
+    if said is None:
+        return default
+    return replace(default, **{key: getattr(said, key) for key in own})  # type: ignore[type-var]
 
 
 def parse_text(text: str, hint: Any) -> Any:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from slipstream.cli.child import child_environ, gateway
-from slipstream.cli.health import await_model, read_health
+from slipstream.cli.health import await_model, read_health, read_report
 from slipstream.errors import LoadFailed
+from tests.cli.played_gateway import played_gateway
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,26 @@ def test_await_model_fails_at_once_where_it_is_not_installed(gateway_url: str) -
     """What can never become ready is not waited for."""
     with pytest.raises(LoadFailed, match="not installed"):
         await_model(gateway_url, "tiny", limit_s=600)
+
+
+@pytest.mark.parametrize("state", ["failed", "damaged"])
+def test_await_model_fails_at_once_where_it_cannot_become_ready(state: str) -> None:
+    """Regression: a model that could not be loaded was waited for to the end."""
+    with (
+        played_gateway({"models": {"tiny": state}}, {}) as port,
+        pytest.raises(LoadFailed, match=state),
+    ):
+        await_model(f"http://127.0.0.1:{port}", "tiny", limit_s=600)
+
+
+def test_read_report_gives_the_reasons_too() -> None:
+    """A gateway says why a model cannot answer; one that has none such says nothing of it."""
+    health = {"models": {"tiny": "failed"}, "problems": {"tiny": "no memory"}}
+    for said, wanted in ((health, {"tiny": "no memory"}), ({"models": {}}, {})):
+        with played_gateway(said, {}) as port:
+            report = read_report(f"http://127.0.0.1:{port}")
+        assert report is not None
+        assert report.problems == wanted
 
 
 def test_await_model_gives_up_after_its_limit(mock_url: str) -> None:

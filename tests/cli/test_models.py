@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from slipstream.cli.main import main
+from slipstream.engine.figures import no_stats
 from slipstream.engine.weights.manifest import FACTS_FILE, ModelFacts
+from tests.cli.played_gateway import KEY, played_gateway
 
 _FILE = """
 [providers.groq]
@@ -92,6 +94,50 @@ def test_models_says_what_is_wrong_with_a_damaged_one(
     tiny = _listed(capsys)["models"]["tiny"]
     assert tiny["is_served"] is False
     assert "weights.bin" in str(tiny["problem"])
+
+
+def _run_on(home: Path, port: int) -> None:
+    """Say in the configuration where the gateway is."""
+    (home / "slipstream.toml").write_text(f"[server]\nport = {port}\n{_FILE}[models.other]\n")
+
+
+def test_models_says_what_the_running_gateway_says(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """States come from the gateway, figures too where the key is known, and reasons of failures."""
+    _install(home, "tiny")
+    _install(home, "other")
+    monkeypatch.setenv("SLIPSTREAM_API_KEY", KEY)
+    states = {"tiny": "idle", "other": "failed"}
+    health = {"models": states, "problems": {"other": "the model cannot be loaded: no memory"}}
+    stats = msgspec.structs.replace(no_stats(0), num_running=3, prompt_tokens=3, cached_tokens=1)
+    with played_gateway(health, {"tiny": stats}) as port:
+        _run_on(home, port)
+        said = _listed(capsys)["models"]
+        assert main(["models"]) == 0
+        shown = capsys.readouterr().out
+        monkeypatch.delenv("SLIPSTREAM_API_KEY")
+        without_key = _listed(capsys)["models"]
+
+    assert (said["tiny"]["state"], said["other"]["state"]) == ("idle", "failed")
+    assert said["tiny"]["figures"]["requests_running"] == 3  # type: ignore[index]
+    assert said["other"]["figures"] == {}
+    lines = shown.split("Running now")[1].splitlines()
+    assert lines[2].split() == ["tiny", "3", "0", "0", "0%", "25%"]
+    assert "the model cannot be loaded: no memory" in shown
+    assert "idle" in shown
+    assert without_key["tiny"]["figures"] == {}
+    assert without_key["tiny"]["state"] == "idle"
+
+
+def test_models_without_a_gateway_has_no_state(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is there to say how a model is: it is installed, and that is all."""
+    _install(home, "tiny")
+    _run_on(home, 9)
+    tiny = _listed(capsys)["models"]["tiny"]
+    assert (tiny["state"], tiny["figures"], tiny["is_served"]) == (None, {}, True)
 
 
 def test_models_never_shows_a_key(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from slipstream.call import Receipt, Target, Usage
 from slipstream.server import metrics as metrics_module
 from slipstream.server.metrics import Metrics
+from tests.upstream.played_engine import stats_of
 
 RECEIPT = Receipt(
     attempt_id="a",
@@ -74,3 +75,15 @@ def test_unknown_cost_adds_nothing() -> None:
     metrics.count("l/m", 200, 0.1, free)
 
     assert 'slipstream_cost_usd_total{status="200",target="l/m"} 0.0' in shown(metrics)
+
+
+def test_engines_are_asked_at_each_look() -> None:
+    """What an engine says stands beside the rest, as it is when somebody looks."""
+    metrics = Metrics()
+    assert not any("engine" in line for line in shown(metrics))
+    engines = {"m": stats_of(0)}
+    metrics.show_engines(lambda: engines)
+
+    assert 'slipstream_engine_requests_running{model="m"} 1.0' in shown(metrics)
+    engines.clear()
+    assert not any("engine" in line for line in shown(metrics))

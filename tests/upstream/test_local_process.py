@@ -4,6 +4,12 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pytest
+
+from slipstream.engine.protocol import Finished, Generate
+from slipstream.engine.settings import MIB, EngineSettings
+from slipstream.errors import Broken, LoadFailed
+from slipstream.upstream.local_process import EngineProcess
 from tests.prepared_model import prepared_directory
 
 LIMIT_S = 60.0
@@ -85,3 +91,87 @@ async def test_stop_leaves_no_process_and_no_files(tmp_path: Path) -> None:
         await gateway.wait()
 
     assert names_in(tmp_path) == []
+
+
+def state_of(process: EngineProcess) -> str:
+    """Return its state as it is now."""
+    return process.state
+
+
+async def answered(process: EngineProcess) -> int | None:
+    """Have one token written as a request would; return the pid that wrote it."""
+    with process.used():
+        client = await process.launch()
+        await client.wait_ready()
+    answer = client.generate(Generate(request_id=0, prompt="One two", max_tokens=1))
+    pid = process.pid
+    try:
+        while not isinstance(await answer.next(), Finished):
+            pass
+    finally:
+        answer.close()
+    return pid
+
+
+async def test_requests_while_it_is_ended_are_answered_by_the_next_process() -> None:
+    """Once it is found idle nobody is sent to it any more; who gives up waiting breaks nothing."""
+    settings = EngineSettings(kv_cache_bytes=64 * MIB, unload_after_s=0.4)
+    process = EngineProcess("m", prepared_directory(), settings)
+    async with asyncio.timeout(LIMIT_S):
+        try:
+            old_pid = await answered(process)
+            assert old_pid is not None
+            assert state_of(process) == "ready"
+            while state_of(process) != "idle":
+                await asyncio.sleep(0)
+            assert is_alive(old_pid), "it is being ended now"
+
+            hasty = asyncio.create_task(answered(process))
+            waiting = [asyncio.create_task(answered(process)) for _ in range(3)]
+            await asyncio.sleep(0)
+            hasty.cancel()
+            assert process.pid is None
+            (new_pid,) = set(await asyncio.gather(*waiting))
+
+            assert new_pid != old_pid
+            assert hasty.cancelled()
+            assert not is_alive(old_pid), "there are never two at once"
+        finally:
+            await process.stop()
+
+
+async def test_stop_while_it_is_ended_waits_and_lets_nothing_start() -> None:
+    """The gateway's end meets an idle end: the process is gone, and stays gone."""
+    settings = EngineSettings(kv_cache_bytes=64 * MIB, unload_after_s=0.1)
+    process = EngineProcess("m", prepared_directory(), settings)
+    async with asyncio.timeout(LIMIT_S):
+        pid = await answered(process)
+        assert pid is not None
+        while state_of(process) != "idle":
+            await asyncio.sleep(0)
+        late = asyncio.create_task(process.launch())
+        await asyncio.sleep(0)  # it is the first of those who wait for the end
+        await process.stop()
+        assert not is_alive(pid)
+        assert late.done()
+        assert process.pid is None
+        with pytest.raises(Broken, match="'m' was stopped"):
+            await process.launch()
+        await process.stop()
+
+
+async def test_model_that_cannot_be_loaded_stays_failed(tmp_path: Path) -> None:
+    """It is not called idle after its idle time: that would hide why nobody is answered."""
+    process = EngineProcess("m", tmp_path, EngineSettings(unload_after_s=0.05))
+    async with asyncio.timeout(LIMIT_S):
+        try:
+            assert (state_of(process), process.failure) == ("idle", None)
+            client = await process.launch()
+            assert state_of(process) == "starting"
+            with pytest.raises(LoadFailed, match="'m' cannot be loaded"):
+                await client.wait_ready()
+            await asyncio.sleep(0.2)
+            assert state_of(process) == "failed"
+            assert process.failure is not None
+        finally:
+            await process.stop()

@@ -1,6 +1,7 @@
 """`slipstream models`: what can be asked: models that run here, routes, and providers with a key.
 
-Says only whether a key is there, never the key.
+Where a gateway runs, it is asked how its models are; with a key in SLIPSTREAM_API_KEY (or where
+none is asked for) also how busy. Says only whether a provider's key is there, never the key.
 """
 
 import os
@@ -15,10 +16,14 @@ from rich.table import Table
 
 from slipstream import config as configuration
 from slipstream.catalog.providers import BY_NAME, PROVIDERS
+from slipstream.cli.engine_figures import busyness_of, read_figures
+from slipstream.cli.health import Report, read_report
 from slipstream.config import Config
 from slipstream.engine.weights.manifest import FACTS_FILE, ModelFacts, read_facts
 from slipstream.errors import LoadFailed
 
+KEY_VARIABLE = "SLIPSTREAM_API_KEY"
+_LOOK_LIMIT_S = 0.5  # on this machine a gateway answers in milliseconds
 _WIDE = 200  # columns where no terminal says how many there are: nothing is cut
 
 
@@ -34,6 +39,8 @@ class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     weights_format: str | None = None
     size_bytes: int | None = None
     problem: str | None = None  # why an installed model cannot be used
+    state: str | None = None  # what the running gateway says of it
+    figures: dict[str, float] = {}  # of its engine, where the gateway tells; msgspec copies it
 
 
 class RouteLine(msgspec.Struct, frozen=True):
@@ -68,19 +75,38 @@ def models(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the models that can be asked."""
-    offer = offered(configuration.load(config, os.environ))
+    settings = configuration.load(config, os.environ)
+    offer = offered(settings, Running.find(settings, os.environ.get(KEY_VARIABLE)))
     if json:
         print(msgspec.json.format(msgspec.json.encode(offer), indent=2).decode())
     else:
         _show(offer)
 
 
-def offered(config: Config) -> Offer:
-    """Collect what a configuration and its home folder offer."""
+class Running(msgspec.Struct, frozen=True):
+    """What the gateway that runs here, if there is one, says of its models."""
+
+    report: Report = Report({})
+    figures: dict[str, dict[str, float]] = {}  # msgspec copies it
+
+    @classmethod
+    def find(cls, config: Config, key: str | None) -> "Running":
+        """Ask it; a gateway on any free port is not found."""
+        host, port = config.server.host, config.server.port
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        report = read_report(url, _LOOK_LIMIT_S) if port else None
+        if report is None:
+            return cls()
+        may_ask = key is not None or not config.server.require_key
+        return cls(report, read_figures(url, key, _LOOK_LIMIT_S) if may_ask else {})
+
+
+def offered(config: Config, running: Running) -> Offer:
+    """Collect what a configuration, its home folder and its running gateway offer."""
     names = dict.fromkeys((*config.models, *_installed_names(config.home)))
     routes = config.routes.items()
     return Offer(
-        models=tuple(_local_model(name, config) for name in names),
+        models=tuple(_local_model(name, config, running) for name in names),
         routes=tuple(RouteLine(name, route.strategy, route.targets) for name, route in routes),
         providers=(*_configured_providers(config), *_other_providers(config)),
     )
@@ -91,8 +117,11 @@ def _installed_names(home: Path) -> list[str]:
     return sorted(path.parent.name for path in folders)
 
 
-def _local_model(name: str, config: Config) -> LocalModel:
+def _local_model(name: str, config: Config, running: Running) -> LocalModel:
     facts, problem = _facts(config.home / "models" / name)
+    state = running.report.models.get(name)
+    if state == "failed":
+        problem = problem or running.report.problems.get(name)
     return LocalModel(
         name=name,
         aliases=config.models[name].aliases if name in config.models else (),
@@ -103,6 +132,8 @@ def _local_model(name: str, config: Config) -> LocalModel:
         weights_format=facts.weights_format if facts else None,
         size_bytes=facts.total_bytes if facts else None,
         problem=problem,
+        state=state,
+        figures=running.figures.get(name, {}),
     )
 
 
@@ -149,6 +180,9 @@ def _show(offer: Offer) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, width=_WIDE)
     console.print(_table("Models that run here", _MODEL_COLUMNS, map(_model_row, offer.models)))
+    busy = [model for model in offer.models if model.figures]
+    if busy:
+        console.print(_table("Running now", _BUSY_COLUMNS, map(_busy_row, busy)))
     if offer.routes:
         rows = ((r.name, r.strategy, " → ".join(r.targets)) for r in offer.routes)
         console.print(_table("Routes", ("name", "strategy", "targets"), rows))
@@ -170,7 +204,8 @@ def _model_row(model: LocalModel) -> tuple[str, ...]:
     elif not model.is_installed:
         state = f"not here: slipstream pull {model.name}"
     else:
-        state = "ready" if model.is_served else "here, not in the configuration"
+        offline = "installed" if model.is_served else "here, not in the configuration"
+        state = model.state or offline
     return (
         model.name,
         state,
@@ -179,6 +214,32 @@ def _model_row(model: LocalModel) -> tuple[str, ...]:
         f"{model.size_bytes / 1e6:,.0f} MB" if model.size_bytes else "",
         ", ".join(model.aliases),
     )
+
+
+_BUSY_COLUMNS = (
+    "name",
+    "running",
+    "waiting",
+    "tokens/s",
+    "cache in use",
+    "prompts cached",
+    "guesses right",
+)
+
+
+def _busy_row(model: LocalModel) -> tuple[str, ...]:
+    busy = busyness_of(model.figures)
+    return (
+        model.name,
+        str(busy.num_running),
+        str(busy.num_waiting),
+        f"{busy.tokens_per_s:,.0f}",
+        *map(_percent, (busy.blocks_used_ratio, busy.cached_prompt_ratio, busy.drafts_right_ratio)),
+    )
+
+
+def _percent(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.0%}"
 
 
 def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:

@@ -190,9 +190,8 @@ class Engine:
             choice.guess(each)
 
     def _num_beside(self) -> int | None:
-        if not self._paces_prompts:
-            return None
-        return self._pace.num_tokens(self._scheduler.num_running)
+        num_running = self._scheduler.num_running
+        return self._pace.num_tokens(num_running) if self._paces_prompts else None
 
     def _carry_out(self, step: Step, began_s: float) -> Said:
         said: Said = [(request.reply, request.start(began_s)) for request in self._new_in(step)]
@@ -214,7 +213,7 @@ class Engine:
         return said
 
     def _note_costs(self, step: Step, seconds: float) -> None:
-        num_read = sum(map(_num_prompt_tokens, step.chunks))
+        num_read = sum(chunk.num_prompt_tokens for chunk in step.chunks)
         self._figures.prompt_tokens += num_read
         self._pace.note(step.num_tokens - num_read, num_read, seconds)
         if not num_read:
@@ -294,10 +293,6 @@ class Engine:
 def _pair(jobs: list[_Job], picks: list[list[Chosen]]) -> Iterator[_Pick]:
     for job, picked in zip(jobs, picks, strict=True):
         yield _Pick(job.request, job.choice, picked, len(job.chunk.guesses))
-
-
-def _num_prompt_tokens(chunk: Chunk) -> int:
-    return max(min(chunk.end, chunk.sequence.num_prompt) - chunk.start, 0)
 
 
 def _refusal(request: Request, reason: str, wait_s: float) -> Failed:

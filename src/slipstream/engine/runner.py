@@ -21,11 +21,13 @@ from openvino._offline_transformations import paged_attention_transformation
 
 from slipstream.engine.blocks import BLOCK_TOKENS, blocks_for
 from slipstream.engine.devices import (
+    CPU,
     compile_properties,
     precision_of,
     require_device,
     threads_of,
 )
+from slipstream.engine.fusing import join_products
 from slipstream.engine.sequence import Step
 from slipstream.engine.settings import EngineSettings
 from slipstream.errors import LoadFailed
@@ -179,6 +181,8 @@ def _compile(model_file: Path, settings: EngineSettings, quantises_on_the_fly: b
     model = core.read_model(model_file)
     paged_attention_transformation(model)
     _gather_before_head(model)
+    if settings.device.partition(".")[0] == CPU:  # the only device it was measured on
+        join_products(model)
     properties = compile_properties(settings, quantises_on_the_fly=quantises_on_the_fly)
     return core.compile_model(model, settings.device, properties)
 

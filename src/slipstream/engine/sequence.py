@@ -108,6 +108,11 @@ class Chunk:
         return self.end - self.start + len(self.guesses)
 
     @property
+    def num_prompt_tokens(self) -> int:
+        """Tokens of the prompt among them."""
+        return max(min(self.end, self.sequence.num_prompt) - self.start, 0)
+
+    @property
     def token_ids(self) -> list[int]:
         """What is computed, in order; a copy."""
         return [*self.sequence.token_ids[self.start : self.end], *self.guesses]

@@ -5,7 +5,7 @@ costs a request well under a microsecond.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -17,6 +17,8 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from slipstream.call import Receipt
+from slipstream.engine.protocol import Stats
+from slipstream.server.engine_metrics import engine_families
 
 # Upper bounds in seconds: from a cache's answer to a long completion.
 _BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -45,8 +47,13 @@ class Metrics(Collector):
     def __init__(self) -> None:
         self._series: dict[tuple[str, int], _Series] = {}
         self.num_active = 0
+        self._engines: Callable[[], Mapping[str, Stats]] = dict
         self._registry = CollectorRegistry()
         self._registry.register(self)
+
+    def show_engines(self, figures: Callable[[], Mapping[str, Stats]]) -> None:
+        """Render also what the engines of our own models say, by model; asked at each look."""
+        self._engines = figures
 
     def count(self, target: str, status: int, total_s: float, receipt: Receipt | None) -> None:
         """Count one finished request."""
@@ -89,6 +96,7 @@ class Metrics(Collector):
         yield GaugeMetricFamily(
             "slipstream_requests_active", "Requests in progress", self.num_active
         )
+        yield from engine_families(self._engines())
 
     def _open_series(self, target: str, status: int) -> _Series:
         if len(self._series) >= _MAX_SERIES:

@@ -14,16 +14,19 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
-from slipstream.call import Attempt, Call, Frames, Serve
+from slipstream.call import Attempt, Call, Dialect, Frames, Serve
 from slipstream.engine.protocol import Embedded, Ready, Stats
 from slipstream.engine.settings import EngineSettings
-from slipstream.errors import BadRequest, Broken, TimedOut, UnknownModel
+from slipstream.errors import Broken, LoadFailed, TimedOut, UnknownModel, Unsupported
 from slipstream.upstream.local_chat import plain_frames, stream_frames, to_generate
 from slipstream.upstream.local_client import EngineClient
-from slipstream.upstream.local_process import EngineProcess
+from slipstream.upstream.local_embeddings import answer_embeddings
+from slipstream.upstream.local_process import EngineProcess, State
 from slipstream.upstream.local_waits import Waits
 from slipstream.wire.chat_answer import ChatAnswer
 from slipstream.wire.chat_request import parse_chat_request
+
+_PATHS: Final = {"chat": "/v1/chat/completions", "embeddings": "/v1/embeddings"}
 
 
 def serve_local(models: Mapping[str, "LocalModel"]) -> Serve:
@@ -62,12 +65,26 @@ class LocalModel:
         self.name: Final = name
         self._settings, self._wall_s = settings, wall_s
         self._process = EngineProcess(name, model_dir, settings)
+        self._leaves: Final[dict[Dialect, Serve]] = {
+            Dialect.OPENAI_CHAT: self._chat,
+            Dialect.OPENAI_EMBEDDINGS: self._embeddings,
+        }
 
     @property
     def ready(self) -> Ready | None:
         """What the process said of the model; None while it does not answer."""
         client = self._process.client
         return client.ready if client is not None else None
+
+    @property
+    def state(self) -> State:
+        """What a request would meet; idle: the next one starts the process."""
+        return self._process.state
+
+    @property
+    def failure(self) -> LoadFailed | None:
+        """Why it will never answer."""
+        return self._process.failure
 
     @property
     def pid(self) -> int | None:
@@ -87,8 +104,9 @@ class LocalModel:
             TimedOut: It does not within `limit_s`.
         """
         try:
-            async with asyncio.timeout(limit_s):
-                return await (await self._process.launch()).wait_ready()
+            with self._process.used():
+                async with asyncio.timeout(limit_s):
+                    return await (await self._process.launch()).wait_ready()
         except TimeoutError as exc:
             raise TimedOut("connect", limit_s) from exc
 
@@ -100,22 +118,26 @@ class LocalModel:
         """Return the engine's figures; the caller bounds the wait.
 
         Raises:
-            Broken: The process is not there.
+            Broken: The process is not there, or its model is not loaded.
         """
         client = self._process.client
-        if client is None:
+        if client is None or client.ready is None:
             raise Broken("the model's process is not running")
         return await client.probe()
 
-    async def __call__(self, call: Call) -> Frames:
+    def __call__(self, call: Call) -> Frames:
         """Answer the call; yield the frames of its dialect.
 
         Raises:
             BadRequest: From the iteration, like all: the body, or the model's template.
             EngineError: The model cannot be loaded, or the request does not fit it.
             Overloaded: The engine's queue is full.
+            Unsupported: The model does something else.
             UpstreamError: The process ended, or a deadline passed.
         """
+        return self._leaves[call.dialect](call)
+
+    async def _chat(self, call: Call) -> Frames:
         attempt = call.attempt
         assert attempt is not None, "dispatch aims every call"
         asked = parse_chat_request(call.body)
@@ -139,13 +161,17 @@ class LocalModel:
         finally:
             answer.close()
 
+    async def _embeddings(self, call: Call) -> Frames:
+        yield await answer_embeddings(call, self.embed)
+
     async def embed(
         self, inputs: tuple[str | tuple[int, ...], ...], dimensions: int | None, attempt: Attempt
     ) -> Embedded:
         """Turn texts, or token ids, into vectors.
 
         Raises:
-            BadRequest: The model makes no vectors, or not of them.
+            BadRequest: The model makes no vectors of them.
+            Unsupported: It makes none at all.
             EngineError: It cannot be loaded, or an input does not fit it.
             Overloaded: The engine's queue is full.
             UpstreamError: The process ended, or a deadline passed.
@@ -155,13 +181,16 @@ class LocalModel:
         return await waits.bounded(client.embed(inputs, dimensions))
 
     async def _reach(self, kind: str, waits: Waits) -> tuple[EngineClient, Ready]:
-        """Return the client of a process that answers, started if need be."""
-        client = await waits.bounded(self._process.launch())
-        ready = await waits.bounded(client.wait_ready())
+        """Return the client of a process that answers, started if need be.
+
+        Callers send their request before they await anything: what is sent keeps the process.
+        """
+        with self._process.used():
+            client = await waits.bounded(self._process.launch())
+            ready = await waits.bounded(client.wait_ready())
         if ready.kind != kind:
-            raise BadRequest(
-                f"The model '{self.name}' is for {ready.kind}, not for {kind}.",
-                param="model",
-                code="model_not_supported",
+            raise Unsupported(
+                f"The model '{self.name}' is for {ready.kind}, not for {kind}: "
+                f"it is asked at {_PATHS[ready.kind]}."
             )
         return client, ready

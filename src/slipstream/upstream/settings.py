@@ -34,7 +34,7 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """`[models.NAME]`: a model that we run; `slipstream pull NAME` fetches it."""
+    """`[models.NAME]`: a model that we run; all keys of `[engine]` may stand here, too."""
 
     profile: str = setting(
         "Whose API it imitates to the letter.", default="openai", choices=PROFILES
