@@ -17,6 +17,7 @@ class Dialect(StrEnum):
     """A wire protocol that a client or an upstream speaks."""
 
     OPENAI_CHAT = "openai_chat"
+    OPENAI_EMBEDDINGS = "openai_embeddings"
 
 
 class Secret:

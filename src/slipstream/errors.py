@@ -18,6 +18,7 @@
     │  ├─ Rejected                   any other error answer; its status decides fault and retryable
     │  ├─ Broken                     an answer that is not what the dialect promises
     │  └─ StreamCut                  a stream that ended before its terminal event
+    ├─ Unsupported                   400: this target does not offer what is asked; another may
     ├─ Exhausted                     every target failed; carries what happened at each
     ├─ LedgerUnavailable             503: an attempt could not be put on record, so none was made
     └─ EngineError                   a model that we run
@@ -254,6 +255,16 @@ class StreamCut(UpstreamError):
 
     code = "upstream_stream_cut"
     fault = Fault.NETWORK
+
+
+class Unsupported(GatewayError):
+    """The target does not do what is asked of it, which another one may; nothing was sent to it."""
+
+    status = 400
+    code = "model_not_supported"
+    kind = "invalid_request_error"
+    param = "model"
+    retryable = True
 
 
 class Exhausted(GatewayError):

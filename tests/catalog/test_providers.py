@@ -5,7 +5,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from slipstream.call import Dialect
-from slipstream.catalog.providers import BY_NAME, PROVIDERS, ProviderRow
+from slipstream.catalog.providers import (
+    BY_NAME,
+    PROVIDERS,
+    EmbeddingsOffer,
+    ProviderRow,
+    embeddings_of,
+)
 
 
 def test_providers_are_the_nine_by_name() -> None:
@@ -73,3 +79,23 @@ def test_provider_habits_are_in_the_rows() -> None:
     assert [row.name for row in PROVIDERS if not row.asks_usage] == ["mistral"]
     assert BY_NAME["mistral"].refused_fields == ("stream_options",)
     assert [row.name for row in PROVIDERS if row.is_reasoning_outside] == ["xai"]
+
+
+def test_providers_with_embeddings_are_those_that_have_models_for_them() -> None:
+    """The others are never asked; a name that is not built in speaks OpenAI's to the letter."""
+    with_embeddings = [row.name for row in PROVIDERS if row.embeddings is not None]
+    assert with_embeddings == ["openai", "gemini", "deepinfra", "mistral", "openrouter"]
+    assert embeddings_of("cerebras") is None
+    assert embeddings_of("lab") == EmbeddingsOffer()
+
+
+def test_habits_with_embeddings_are_in_the_rows() -> None:
+    """Two know no base64; Mistral has a name of its own for dimensions and refuses `user`."""
+    offers = {row.name: row.embeddings for row in PROVIDERS if row.embeddings is not None}
+    assert [name for name, offer in offers.items() if not offer.takes_base64] == [
+        "gemini",
+        "deepinfra",
+    ]
+    assert embeddings_of("mistral") == EmbeddingsOffer(
+        renamed_fields=(("dimensions", "output_dimension"),), refused_fields=("user",)
+    )

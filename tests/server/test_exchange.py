@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from slipstream.call import Call, Frame, Frames, Meaning, Receipt, Serve, Target
+from slipstream.call import Call, Dialect, Frame, Frames, Meaning, Receipt, Serve, Target
 from slipstream.errors import Busy, GatewayError, StreamCut
 from slipstream.server.asgi import Message
-from slipstream.server.exchange import Exchange
+from slipstream.server.exchange import Exchange, Ingress
 from slipstream.server.protocol import ON_GONE
+from slipstream.wire.openai_chat import scan_request
 from tests.server.asking import Asked, chat, serve_frames
 
 RECEIPT = Receipt(attempt_id="a", target=Target("lab", "m"), num_attempts=1)
@@ -21,7 +22,8 @@ DONE = Frame(b"data: [DONE]\n\n", Meaning.END, receipt=RECEIPT)
 
 def exchange_of(asked: Asked, **refused_fields: tuple[str, ...]) -> Exchange:
     """Return the exchange of a request, in the running task."""
-    return Exchange("req-1", asked.scope, asked.receive, asked.send, refused_fields)
+    ingress = Ingress(Dialect.OPENAI_CHAT, scan_request, refused_fields)
+    return Exchange(ingress, "req-1", asked.scope, asked.receive, asked.send)
 
 
 async def run(asked: Asked, serve: Serve, **refused_fields: tuple[str, ...]) -> Exchange:

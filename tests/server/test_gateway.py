@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from slipstream.call import Call, Frame, Frames, Meaning
+from slipstream.call import Call, Dialect, Frame, Frames, Meaning, Receipt, Target
 from slipstream.errors import Exhausted, StreamCut
 from slipstream.server.gateway import ModelList
 from slipstream.server.log import open_log
-from tests.server.asking import CHAT, Asked, ask, chat, gateway_of, whole
+from tests.server.asking import CHAT, Asked, ask, chat, gateway_of, serve_frames, whole
 
 SECRET = "sk-provider-1234"
 
@@ -25,6 +25,9 @@ async def list_two() -> ModelList:
     [
         ("POST", CHAT, 200),
         ("POST", "/chat/completions", 200),
+        ("POST", "/v1/embeddings", 400),  # a chat is none
+        ("POST", "/embeddings", 400),
+        ("GET", "/v1/embeddings", 405),
         ("GET", "/v1/models", 200),
         ("GET", "/models", 200),
         ("GET", "/v1/models/a/b/c", 200),
@@ -58,14 +61,53 @@ async def test_path_and_method_decide_what_answers(method: str, path: str, statu
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [(CHAT, 401), ("/v1/models", 401), ("/v1/models/m", 401), ("/metrics", 401), ("/health", 200)],
+    [
+        (CHAT, 401),
+        ("/v1/embeddings", 401),
+        ("/v1/models", 401),
+        ("/v1/models/m", 401),
+        ("/metrics", 401),
+        ("/health", 200),
+    ],
 )
 async def test_every_endpoint_but_health_asks_for_a_key(path: str, status: int) -> None:
     """What a model costs, or which there are, is nobody's business without a key."""
     gateway = gateway_of(whole(), find_key=lambda key: None, list_models=list_two)
-    method = "POST" if path == CHAT else "GET"
+    method = "POST" if path in (CHAT, "/v1/embeddings") else "GET"
     asked = await ask(gateway, Asked(chat(), method=method, path=path))
     assert asked.status == status
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "dialect"),
+    [
+        (CHAT, chat(), Dialect.OPENAI_CHAT),
+        ("/chat/completions", chat(), Dialect.OPENAI_CHAT),
+        ("/v1/embeddings", b'{"model":"m","input":"a"}', Dialect.OPENAI_EMBEDDINGS),
+        ("/embeddings", b'{"model":"m","input":"a"}', Dialect.OPENAI_EMBEDDINGS),
+    ],
+)
+async def test_path_decides_the_dialect_of_a_call(path: str, body: bytes, dialect: Dialect) -> None:
+    """What a call is comes from where it was sent, and its body is read by that."""
+    calls: list[Call] = []
+
+    async def serve(call: Call) -> Frames:
+        calls.append(call)
+        yield Frame(b"{}", Meaning.END)
+
+    asked = await ask(gateway_of(serve), Asked(body, path=path))
+    assert asked.status == 200
+    assert [(call.dialect, call.model, call.is_stream) for call in calls] == [(dialect, "m", False)]
+
+
+async def test_fields_that_a_provider_drops_from_embeddings_are_its_rows() -> None:
+    """What a chat leaves out says nothing of embeddings."""
+    receipt = Receipt(attempt_id="a", target=Target("mistral", "m"), num_attempts=1)
+    serve = serve_frames(Frame(b"{}", Meaning.END, receipt=receipt))
+    gateway = gateway_of(serve, refused_fields={"mistral": ("dimensions",)})
+    body = b'{"model":"m","input":"a","user":"u","dimensions":4}'
+    asked = await ask(gateway, Asked(body, path="/v1/embeddings"))
+    assert asked.headers["x-slipstream-dropped"] == "user"
 
 
 async def test_request_ids_are_unique() -> None:

@@ -11,6 +11,21 @@ import msgspec
 from slipstream.call import Dialect
 
 
+class EmbeddingsOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """How a provider's `/embeddings` differs from OpenAI's.
+
+    Args:
+        takes_base64: It knows `encoding_format`; otherwise it answers with numbers only.
+        renamed_fields: Request fields by another name: (OpenAI's, its own).
+        refused_fields: Request fields that it answers with an error and that change nothing when
+            left out.
+    """
+
+    takes_base64: bool = True
+    renamed_fields: tuple[tuple[str, str], ...] = ()
+    refused_fields: tuple[str, ...] = ()
+
+
 class ProviderRow(msgspec.Struct, frozen=True, kw_only=True):
     """What one provider speaks, where, and its habits.
 
@@ -18,12 +33,13 @@ class ProviderRow(msgspec.Struct, frozen=True, kw_only=True):
         name: As in `provider/model` and `[providers.NAME]`.
         title: As people write it.
         dialect: What its endpoint speaks.
-        base_url: Everything before `/chat/completions` and `/models`.
+        base_url: Everything before `/chat/completions`, `/embeddings` and `/models`.
         key_variables: Environment variables that hold its key, the usual one first.
         asks_usage: A stream reports usage only when `stream_options.include_usage` asks for it.
         refused_fields: Top-level request fields that it answers with an error and that change
             nothing when left out.
         is_reasoning_outside: It counts reasoning tokens beside `completion_tokens`.
+        embeddings: None for a provider that has no embeddings models.
     """
 
     name: str
@@ -34,6 +50,7 @@ class ProviderRow(msgspec.Struct, frozen=True, kw_only=True):
     asks_usage: bool = True
     refused_fields: tuple[str, ...] = ()
     is_reasoning_outside: bool = False
+    embeddings: EmbeddingsOffer | None = None
 
 
 PROVIDERS: tuple[ProviderRow, ...] = (
@@ -48,6 +65,7 @@ PROVIDERS: tuple[ProviderRow, ...] = (
         title="OpenAI",
         base_url="https://api.openai.com/v1",
         key_variables=("OPENAI_API_KEY",),
+        embeddings=EmbeddingsOffer(),
     ),
     ProviderRow(
         name="anthropic",
@@ -66,12 +84,14 @@ PROVIDERS: tuple[ProviderRow, ...] = (
         title="Google Gemini",
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        embeddings=EmbeddingsOffer(takes_base64=False),  # 400 for base64
     ),
     ProviderRow(
         name="deepinfra",
         title="DeepInfra",
         base_url="https://api.deepinfra.com/v1/openai",
         key_variables=("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"),
+        embeddings=EmbeddingsOffer(takes_base64=False),  # its schema knows only "float"
     ),
     ProviderRow(
         name="mistral",
@@ -80,6 +100,10 @@ PROVIDERS: tuple[ProviderRow, ...] = (
         key_variables=("MISTRAL_API_KEY",),
         asks_usage=False,  # the last chunk always has it
         refused_fields=("stream_options",),  # 422 on unknown fields
+        embeddings=EmbeddingsOffer(
+            renamed_fields=(("dimensions", "output_dimension"),),
+            refused_fields=("user",),  # 422, as above
+        ),
     ),
     ProviderRow(
         name="xai",
@@ -93,7 +117,14 @@ PROVIDERS: tuple[ProviderRow, ...] = (
         title="OpenRouter",
         base_url="https://openrouter.ai/api/v1",
         key_variables=("OPENROUTER_API_KEY",),
+        embeddings=EmbeddingsOffer(),
     ),
 )
 
 BY_NAME: dict[str, ProviderRow] = {row.name: row for row in PROVIDERS}
+
+
+def embeddings_of(name: str) -> EmbeddingsOffer | None:
+    """Return what a provider offers; a name that is not built in speaks OpenAI's to the letter."""
+    row = BY_NAME.get(name)
+    return EmbeddingsOffer() if row is None else row.embeddings

@@ -8,8 +8,9 @@ An Exchange lives as long as one request. It never touches a provider: it pulls 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
+from typing import NamedTuple
 
 from slipstream.call import Call, Dialect, Frame, Frames, Meaning, Receipt, Serve
 from slipstream.errors import GatewayError
@@ -20,7 +21,7 @@ from slipstream.server.protocol import ON_GONE
 from slipstream.server.render import error_headers, render_error, render_error_event
 from slipstream.server.reply import JSON, receipt_headers, send_whole
 from slipstream.server.summary import Summary
-from slipstream.wire.openai_chat import fields_among, scan_request
+from slipstream.wire.openai_chat import Scan, fields_among
 
 _EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 # Buffering proxies would hold back tokens; caches must not keep answers.
@@ -36,16 +37,30 @@ class Stopping(GatewayError):
     retry_after_s = 1.0  # another replica, or this one when it is back
 
 
+class Ingress(NamedTuple):
+    """What requests at one path are.
+
+    Args:
+        scan: Reads what routing needs; raises BadRequest.
+        refused_fields: Of each provider that refuses any, so that an answer can say which of the
+            request's fields were left out.
+    """
+
+    dialect: Dialect
+    scan: Callable[[bytes], Scan]
+    refused_fields: Mapping[str, tuple[str, ...]]
+
+
 class Exchange:
-    """Answers one `POST /v1/chat/completions`."""
+    """Answers one request for an answer of a model, in whatever dialect."""
 
     __slots__ = (
         "_first_frame_at_s",
         "_has_ended",
         "_has_started",
+        "_ingress",
         "_is_gone",
         "_receive",
-        "_refused_fields",
         "_scope",
         "_send",
         "_task",
@@ -59,11 +74,11 @@ class Exchange:
 
     def __init__(
         self,
+        ingress: Ingress,
         call_id: str,
         scope: Scope,
         receive: Receive,
         send: Send,
-        refused_fields: Mapping[str, tuple[str, ...]],
     ) -> None:
         self.call_id = call_id
         self.call: Call | None = None
@@ -73,7 +88,7 @@ class Exchange:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._refused_fields = refused_fields
+        self._ingress = ingress
         self.started_at_s = perf_counter()
         self._first_frame_at_s = 0.0
         self._has_started = False
@@ -118,10 +133,11 @@ class Exchange:
         headers = self._scope["headers"]
         key_id = authenticate(headers, find_key)
         body = await read_body(headers, self._receive, max_body_bytes)
-        scan = scan_request(body)
+        ingress = self._ingress
+        scan = ingress.scan(body)
         return Call(
             call_id=self.call_id,
-            dialect=Dialect.OPENAI_CHAT,
+            dialect=ingress.dialect,
             body=body,
             model=scan.model,
             key_id=key_id,
@@ -181,7 +197,7 @@ class Exchange:
 
     def _dropped_headers(self, receipt: Receipt) -> list[Header]:
         """Name the fields that the request had and its target did not get."""
-        refused = self._refused_fields.get(receipt.target.provider)
+        refused = self._ingress.refused_fields.get(receipt.target.provider)
         if not refused or self.call is None:
             return []
         dropped = fields_among(self.call.body, refused)

@@ -8,19 +8,23 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import count
 
 import msgspec
 
-from slipstream.call import Serve
+from slipstream.call import Dialect, Serve
+from slipstream.catalog.providers import PROVIDERS
 from slipstream.errors import GatewayError, Overloaded, UnknownModel, UnknownPath, WrongMethod
 from slipstream.server.asgi import Header, Receive, Scope, Send
 from slipstream.server.auth import FindKey, authenticate
-from slipstream.server.exchange import STOPPING, Exchange, Stopping
+from slipstream.server.exchange import STOPPING, Exchange, Ingress, Stopping
 from slipstream.server.log import CanonicalLog
 from slipstream.server.metrics import Metrics
 from slipstream.server.render import error_headers, render_error
 from slipstream.server.reply import JSON, TEXT, send_whole
+from slipstream.wire.embeddings import scan_embeddings
+from slipstream.wire.openai_chat import scan_request
 
 _logger = logging.getLogger(__name__)
 
@@ -31,6 +35,16 @@ ListModels = Callable[[], Awaitable[ModelList]]
 """Every model that a client may name, in OpenAI's shape."""
 
 _Endpoint = Callable[[str, Scope, Receive, Send], Awaitable[None]]
+
+_EMBEDDINGS = Ingress(
+    Dialect.OPENAI_EMBEDDINGS,
+    scan_embeddings,
+    {
+        row.name: row.embeddings.refused_fields
+        for row in PROVIDERS
+        if row.embeddings is not None and row.embeddings.refused_fields
+    },
+)
 
 _MODEL_PREFIXES = ("/v1/models/", "/models/")
 
@@ -52,8 +66,7 @@ class Gateway:
         call_prefix: Starts every request id; unique to this process.
         max_body_bytes: Bound on a request's body.
         max_concurrent: Bound on answers in progress.
-        refused_fields: Of each provider that refuses any, so that an answer can say which of the
-            request's fields were left out.
+        refused_fields: Of a chat, by provider; see Ingress.
     """
 
     def __init__(
@@ -77,12 +90,12 @@ class Gateway:
         self._max_body_bytes = max_body_bytes
         self._max_concurrent = max_concurrent
         self._log = log
-        self._refused_fields = refused_fields
         self._numbers = count(1)
         self.metrics = Metrics()
+        chat = Ingress(Dialect.OPENAI_CHAT, scan_request, refused_fields)
         self._endpoints: dict[tuple[str, str], _Endpoint] = {
-            ("POST", "/v1/chat/completions"): self._chat,
-            ("POST", "/chat/completions"): self._chat,
+            **self._asked_at("/chat/completions", chat),
+            **self._asked_at("/embeddings", _EMBEDDINGS),
             ("GET", "/v1/models"): self._models,
             ("GET", "/models"): self._models,
             ("GET", "/metrics"): self._metrics,
@@ -108,9 +121,15 @@ class Gateway:
             with suppress(RuntimeError):  # the answer has begun; uvicorn will cut it
                 await _send_error(send, call_id, defect)
 
-    async def _chat(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+    def _asked_at(self, path: str, ingress: Ingress) -> dict[tuple[str, str], _Endpoint]:
+        answer = partial(self._answer, ingress)
+        return {("POST", f"/v1{path}"): answer, ("POST", path): answer}
+
+    async def _answer(
+        self, ingress: Ingress, call_id: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         metrics = self.metrics
-        exchange = Exchange(call_id, scope, receive, send, self._refused_fields)
+        exchange = Exchange(ingress, call_id, scope, receive, send)
         metrics.num_active += 1
         try:
             if metrics.num_active > self._max_concurrent:

@@ -11,11 +11,23 @@ from datetime import datetime
 import msgspec
 
 from slipstream import __version__
-from slipstream.call import Attempt, Call, Deadlines, Frame, Frames, Meaning, Secret
+from slipstream.call import (
+    Attempt,
+    Call,
+    Deadlines,
+    Dialect,
+    Frame,
+    Frames,
+    Meaning,
+    Secret,
+    Serve,
+)
+from slipstream.catalog.providers import embeddings_of
 from slipstream.errors import Broken, StreamCut, UpstreamError
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.messages import HttpRequest, encode_head, parse_base_url
 from slipstream.upstream.http.response import HttpResponse
+from slipstream.upstream.relay_embeddings import relay_embeddings
 from slipstream.wire.errors_in import read_error, read_retry_after
 from slipstream.wire.openai_chat import patch_request
 from slipstream.wire.openai_chat_answers import AnswerStream, read_answer
@@ -27,7 +39,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         name: The provider's name in routes and reports.
-        base_url: Everything before `/chat/completions`.
+        base_url: Everything before `/chat/completions` and `/embeddings`.
         key: None for an upstream that wants none.
         asks_usage: Its streams report usage only when asked to.
         refused_fields: Request fields to leave out.
@@ -63,20 +75,35 @@ class Relay:
         self._endpoint = endpoint
         self._client = client
         self._now = now
-        self.origin, path = parse_base_url(endpoint.base_url)
+        self.origin, path = address = parse_base_url(endpoint.base_url)
         headers = _constant_headers(endpoint.key)
         self._chat_target = path.encode() + b"/chat/completions"
         self._models_target = path.encode() + b"/models"
         self._chat_head = encode_head(self.origin, b"POST", self._chat_target, headers)
         self._models_head = encode_head(self.origin, b"GET", self._models_target, headers)
+        self._leaves: dict[Dialect, Serve] = {
+            Dialect.OPENAI_CHAT: self._chat,
+            Dialect.OPENAI_EMBEDDINGS: relay_embeddings(
+                embeddings_of(endpoint.name),
+                provider=endpoint.name,
+                address=address,
+                headers=headers,
+                client=client,
+                failure=self._failure,
+            ),
+        }
 
-    async def __call__(self, call: Call) -> Frames:
+    def __call__(self, call: Call) -> Frames:
         """Send the call to the target of its attempt; yield the answer's frames.
 
         Raises:
             UpstreamError: From the iteration: no answer, an error, a broken or a cut one. The
                 connection is closed then, as in every ending before the answer's last byte.
+            Unsupported: Likewise: the provider has nothing of this kind.
         """
+        return self._leaves[call.dialect](call)
+
+    async def _chat(self, call: Call) -> Frames:
         attempt = call.attempt
         assert attempt is not None, "dispatch aims every call"
         response = await self._client.open(

@@ -18,7 +18,8 @@ class ProviderSettings:
         is_secret=True,
     )
     base_url: str | None = setting(
-        "Everything before `/chat/completions`; needed for a name that is not built in.",
+        "Everything before `/chat/completions` and `/embeddings`; needed for a name that is not "
+        "built in.",
         default=None,
     )
     dialect: str | None = setting(

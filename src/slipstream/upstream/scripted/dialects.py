@@ -4,8 +4,9 @@ from typing import Final
 
 from slipstream.upstream.scripted.nouns import Dialect
 from slipstream.upstream.scripted.openai_chat import OPENAI_CHAT
+from slipstream.upstream.scripted.openai_embeddings import OPENAI_EMBEDDINGS
 
-DIALECTS: Final[tuple[Dialect, ...]] = (OPENAI_CHAT,)
+DIALECTS: Final[tuple[Dialect, ...]] = (OPENAI_CHAT, OPENAI_EMBEDDINGS)
 
 
 def find_dialect(path: str) -> Dialect | None:

@@ -38,6 +38,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
             `named` leaves in `tools` only the one that must be called.
         follows_tool: The last message is a tool's result.
         schema: What the answer must be an instance of; None for words.
+        inputs: What is to become vectors, of so many dimensions; none in a chat.
     """
 
     model: str
@@ -54,6 +55,9 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     follows_tool: bool = False
     wants_object: bool = False
     schema: Schema | None = None
+    inputs: tuple[str, ...] = ()
+    dimensions: int = 0
+    wants_base64: bool = False
 
 
 class ToolCall(NamedTuple):

@@ -102,7 +102,10 @@ class Site:
             return error_reply(error, OPENAI_CHAT)
 
 
-_PATHS: Final = "POST …/chat/completions, GET …/models, GET …/models/{id}, GET /health and /mock/…"
+_PATHS: Final = (
+    "POST …/chat/completions, POST …/embeddings, GET …/models, GET …/models/{id}, GET /health and "
+    "/mock/…"
+)
 
 
 def _get(method: str, path: str, document: object) -> Reply:
