@@ -5,6 +5,7 @@ import queue
 import statistics
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count, pairwise
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.engine.worker import NUM_THREADS, Arrivals, Task, serve, timing_tasks
+from slipstream.engine.drafts import Drafter, Guess
 from slipstream.engine.engine import Engine
 from slipstream.engine.grammar_spec import JsonSchema
 from slipstream.engine.loading import load_model
@@ -31,7 +33,7 @@ from slipstream.engine.settings import MIB, EngineSettings
 _LIMIT_S: Final = 300.0
 _NUMBERS: Final = count(1)
 # A small model's greedy answers soon repeat themselves, and then look-ups guess every token.
-_VARIED: Final = {"is_exact": True, "repetition_penalty": 1.3}
+_VARIED: Final[dict[str, Any]] = {"is_exact": True, "repetition_penalty": 1.3}
 
 
 @dataclass(slots=True)
@@ -78,6 +80,18 @@ class _Call:
         return later / (self.arrivals[-1][0] - self.arrivals[0][0])
 
 
+class _Silent(Drafter):
+    """Guesses nothing: its one token fills the second row, which costs nothing."""
+
+    def outlook(self, most: int) -> list[float]:
+        """Promise nothing."""
+        return []
+
+    def propose(self, most: int, sure: Sequence[int] = ()) -> Guess:
+        """Return a token that is none of the answer's."""
+        return Guess((0,), "padding")
+
+
 class _House:
     """The engine in its thread; every call is a tenant of its own unless it names one."""
 
@@ -104,7 +118,9 @@ class _House:
             else:
                 self._calls[reply].take(message, now_s)
 
-    def ask(self, prompt: list[int], max_tokens: int, **options: Any) -> _Call:
+    def ask(
+        self, prompt: list[int], max_tokens: int, *, is_silent: bool = False, **options: Any
+    ) -> _Call:
         number = next(_NUMBERS)
         options = {"temperature": 0.0, "tenant": f"call {number}", **options}
         message = Generate(
@@ -112,6 +128,8 @@ class _House:
         )
         began_s = time.perf_counter()
         request = self._model.make_request(message, key=number, reply=number, now_s=began_s)
+        if is_silent:
+            request.first.drafter = _Silent(prompt, ())
         self._calls[request.reply] = call = _Call(request, began_s)
         self._engine.submit(request)
         return call
@@ -148,6 +166,7 @@ def load() -> dict[str, Task]:
         "margin": _margin,
         "write": _write,
         "drafted": _drafted,
+        "plain": _plain,
         "cached": _cached,
         "json": _json,
         "share": _share,
@@ -178,6 +197,13 @@ def _margin(house: _House, prompt: list[int]) -> float:
 def _write(house: _House, prompt: list[int], max_tokens: int) -> str:
     """Give the text of an exact answer: what a right prediction says."""
     return house.ask(prompt, max_tokens, min_tokens=max_tokens, **_VARIED).wait().text
+
+
+def _plain(house: _House, prompt: list[int], max_tokens: int, *, is_varied: bool) -> float:
+    """Give tokens per second of an answer for which nothing is guessed."""
+    options = _VARIED if is_varied else {}
+    call = house.ask(prompt, max_tokens, min_tokens=max_tokens, is_silent=True, **options)
+    return call.wait().tokens_per_s()
 
 
 def _drafted(

@@ -59,6 +59,8 @@ class Round:
 
 
 DECODE: Final = Metric("decode", "one answer", "tok/s", is_more_better=True)
+GUESSES: Final = "genai-lookup"  # the peer that does
+UNGUESSED: Final = Metric("plain", "one answer, nothing guessed", "tok/s", is_more_better=True)
 TOGETHER: Final = Metric("together", "16 answers at once, in all", "tok/s", is_more_better=True)
 PREFILL: Final = Metric("prefill", "reading a prompt of 512", "tok/s", is_more_better=True)
 LOOKUP: Final = Metric("lookup", "an answer that repeats its prompt", "tok/s", is_more_better=True)
@@ -66,11 +68,17 @@ PLAIN: Final = Metric("prediction", "a story, no prediction", "tok/s", is_more_b
 
 
 def decode(this: Round) -> None:
-    """One answer, from its first token on."""
+    """One greedy answer, from its first token on: as it comes, and with nothing guessed."""
+    prompt, most = this.text("decode", 32), this.tokens(32, 160)
     for who in this.running:
-        if "decode" in who.tasks:
-            prompt, most = this.text("decode", 32), this.tokens(32, 160)
-            this.add(DECODE, who, this.ask(who, "decode", prompt=prompt, max_tokens=most))
+        if "decode" not in who.tasks:
+            continue
+        rate = this.ask(who, "decode", prompt=prompt, max_tokens=most)
+        this.add(DECODE, who, rate)
+        if who.row.name == SUBJECT:
+            rate = this.ask(who, "plain", prompt=prompt, max_tokens=most, is_varied=False)
+        if who.row.name != GUESSES:
+            this.add(UNGUESSED, who, rate)
 
 
 def together(this: Round) -> None:
@@ -101,10 +109,7 @@ def lookup(this: Round) -> None:
         return
     prompt = start + answer + start
     for who in this.running:
-        if who.row.name == SUBJECT:
-            said = this.ask(who, "drafted", prompt=prompt, max_tokens=most, prediction=None)
-            this.add(LOOKUP, who, said and said["tokens_per_s"])
-        elif "decode" in who.tasks:
+        if "decode" in who.tasks:
             this.add(LOOKUP, who, this.ask(who, "decode", prompt=prompt, max_tokens=most))
 
 
@@ -116,7 +121,7 @@ def prediction(this: Round) -> None:
     prompt, most = this.text("prediction", 32), this.tokens(48, 192)
     right = this.ask(ours, "write", prompt=prompt, max_tokens=most)
     other = this.ask(ours, "write", prompt=this.text("another", 32), max_tokens=most)
-    plain = this.ask(ours, "decode", prompt=prompt, max_tokens=most)
+    plain = this.ask(ours, "plain", prompt=prompt, max_tokens=most, is_varied=True)
     if right is None or other is None or plain is None:
         return
     this.add(PLAIN, ours, plain)
@@ -174,7 +179,7 @@ def json_answer(this: Round) -> None:
     if ours is None:
         return
     prompt, most = this.text("json", 32), 160
-    plain = this.ask(ours, "decode", prompt=prompt, max_tokens=this.tokens(48, 96))
+    plain = this.ask(ours, "plain", prompt=prompt, max_tokens=this.tokens(48, 96), is_varied=False)
     said = this.ask(ours, "json", prompt=prompt, max_tokens=most, schema=_SCHEMA)
     if plain is not None and said is not None:
         metric = _times("an answer under a JSON Schema / plain", "≥ 1", 1.0)

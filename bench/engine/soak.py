@@ -29,7 +29,8 @@ from slipstream.upstream.local_process import EngineProcess
 
 _GIVEN_UP: Final = 0.125  # of all requests
 _ANSWER_LIMIT_S: Final = 120.0
-_GROWTH_BYTES: Final = 16 * MIB  # of caches that fill slowly: compiled grammars, encoded texts
+# OpenVINO keeps compiled kernels for each number of rows: some 250 MB until all have been met.
+_GROWTH_BYTES: Final = 64 * MIB
 _MOST_PYTHON: Final = 0.05
 _PLACE: Final = (
     '{"type":"object","properties":{"city":{"type":"string"},"tags":{"type":"array",'

@@ -21,7 +21,7 @@ from tests.flows.local_house import LIMIT_S
 from tests.flows.raw import Answer, ask, connect, decode, encode
 from tests.prepared_model import MODEL, prepared_directory
 
-BACK_WITHIN_S = 15.0  # generous: about 3 s where nothing else runs
+BACK_WITHIN_S = 30.0
 RELAYED_TOKENS = 250
 CONFIG = """
 [server]
@@ -164,6 +164,7 @@ async def test_sigkill_of_the_engine_in_mid_answer_is_told_to_whom_it_concerns(
         await relayed.until(b"data:", num_relayed + 1)
         await house.until_ready()
         back_s = time.monotonic() - killed_s
+        print(f"the model is back after {back_s:.2f} s")
         assert back_s < BACK_WITHIN_S
         check_served(await again, f"local/{MODEL}")
         check_served(await house.ask(MODEL, max_tokens=8), f"local/{MODEL}")

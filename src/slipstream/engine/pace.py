@@ -15,8 +15,8 @@ _MOST_GUESSES: Final = 63  # of one sequence: with its newest token as many rows
 _MOST_TOGETHER: Final = 128  # of all: their neighbours wait for them
 _LEAST_EACH: Final = 4
 
-_STRETCH: Final = 2.2  # of a step in which a prompt is read beside answers: 3 is noticed
-_LEAST_BESIDE: Final = 8  # prompt tokens of such a step
+_STRETCH: Final = 1.9  # of a step in which a prompt is read beside answers: 3 is noticed
+_LEAST_BESIDE: Final = 4  # prompt tokens of such a step
 _WEIGHT_NEW: Final = 0.2  # of the newest step in what steps took lately
 
 _MOST_STRANGE: Final = 2.0  # a step that took longer, by this factor, says no more than that
