@@ -18,6 +18,7 @@ class Dialect(StrEnum):
 
     OPENAI_CHAT = "openai_chat"
     OPENAI_EMBEDDINGS = "openai_embeddings"
+    OPENAI_COMPLETIONS = "openai_completions"
 
 
 class Secret:

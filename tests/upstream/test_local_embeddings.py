@@ -19,7 +19,7 @@ from slipstream.engine.settings import MIB, EngineSettings
 from slipstream.errors import BadRequest, Broken, ContextTooLong, TimedOut, Unsupported
 from slipstream.upstream.local import LocalModel
 from slipstream.upstream.local_embeddings import answer_embeddings, portions
-from slipstream.wire.embeddings import Input
+from slipstream.wire.texts import Text
 from tests.engine.test_embedder import expected, unit
 from tests.tiny_encoder import CONTEXT_TOKENS, DIMENSIONS, NAME, pull_encoder
 
@@ -170,7 +170,7 @@ async def test_deadline_that_has_passed_is_named(model: LocalModel) -> None:
     ],
 )
 async def test_portions_are_bounded_and_leave_nothing_out(
-    inputs: list[Input], found: list[tuple[int, int]]
+    inputs: list[Text], found: list[tuple[int, int]]
 ) -> None:
     """Each input is in one portion, in order; one that is too large is alone."""
     assert list(portions(inputs)) == found
@@ -188,9 +188,7 @@ async def test_portions_are_put_together_in_order() -> None:
     """The answer does not show that it was made in parts."""
     asked: list[int] = []
 
-    async def embed(
-        inputs: tuple[Input, ...], dimensions: int | None, attempt: Attempt
-    ) -> Embedded:
+    async def embed(inputs: tuple[Text, ...], dimensions: int | None, attempt: Attempt) -> Embedded:
         asked.append(len(inputs))
         return made_of(sum(asked[:-1]), len(inputs))
 
@@ -203,9 +201,7 @@ async def test_portions_are_put_together_in_order() -> None:
 async def test_error_in_a_later_portion_says_which_inputs_it_speaks_of() -> None:
     """The engine counts from the first that it was given; the caller sees which that was."""
 
-    async def embed(
-        inputs: tuple[Input, ...], dimensions: int | None, attempt: Attempt
-    ) -> Embedded:
+    async def embed(inputs: tuple[Text, ...], dimensions: int | None, attempt: Attempt) -> Embedded:
         if len(inputs) == 1:
             raise BadRequest("Invalid 'input': item 0 is empty.", param="input")
         return made_of(0, len(inputs))
@@ -220,9 +216,7 @@ async def test_error_in_a_later_portion_says_which_inputs_it_speaks_of() -> None
 async def test_process_that_ends_fails_the_request() -> None:
     """What is no fault of an input goes up as it is."""
 
-    async def embed(
-        inputs: tuple[Input, ...], dimensions: int | None, attempt: Attempt
-    ) -> Embedded:
+    async def embed(inputs: tuple[Text, ...], dimensions: int | None, attempt: Attempt) -> Embedded:
         raise Broken("the model's process ended")
 
     with pytest.raises(Broken, match=r"^the model's process ended$"):

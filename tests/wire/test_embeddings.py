@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from slipstream.errors import BadRequest
 from slipstream.wire.embeddings import (
     MAX_INPUTS,
-    MAX_TOKEN_ID,
     EmbeddingsRequest,
-    Input,
     parse_embeddings,
     patch_embeddings,
     scan_embeddings,
 )
 from slipstream.wire.openai_chat import MAX_MODEL_CHARS, Scan
+from slipstream.wire.texts import MAX_TOKEN_ID, Text
 
 
 def body_of(given: Any = "a", **fields: Any) -> bytes:
@@ -41,9 +40,7 @@ def body_of(given: Any = "a", **fields: Any) -> bytes:
         ("\u00e9\U0001f600", ("\u00e9\U0001f600",)),
     ],
 )
-def test_parse_every_form_of_input_gives_texts_or_ids(
-    given: Any, inputs: tuple[Input, ...]
-) -> None:
+def test_parse_every_form_of_input_gives_texts_or_ids(given: Any, inputs: tuple[Text, ...]) -> None:
     """The four forms of OpenAI's input are read, and the scan takes what the parser takes."""
     body = body_of(given)
     assert parse_embeddings(body) == EmbeddingsRequest(inputs, None, False)

@@ -23,6 +23,7 @@ from slipstream.server.log import CanonicalLog
 from slipstream.server.metrics import Metrics
 from slipstream.server.render import error_headers, render_error
 from slipstream.server.reply import JSON, TEXT, send_whole
+from slipstream.wire.completions_request import scan_completions
 from slipstream.wire.embeddings import scan_embeddings
 from slipstream.wire.openai_chat import scan_request
 
@@ -45,6 +46,9 @@ _EMBEDDINGS = Ingress(
         if row.embeddings is not None and row.embeddings.refused_fields
     },
 )
+
+# No provider is sent any, so none leaves fields out.
+_COMPLETIONS = Ingress(Dialect.OPENAI_COMPLETIONS, scan_completions, {})
 
 _MODEL_PREFIXES = ("/v1/models/", "/models/")
 
@@ -95,6 +99,7 @@ class Gateway:
         chat = Ingress(Dialect.OPENAI_CHAT, scan_request, refused_fields)
         self._endpoints: dict[tuple[str, str], _Endpoint] = {
             **self._asked_at("/chat/completions", chat),
+            **self._asked_at("/completions", _COMPLETIONS),
             **self._asked_at("/embeddings", _EMBEDDINGS),
             ("GET", "/v1/models"): self._models,
             ("GET", "/models"): self._models,

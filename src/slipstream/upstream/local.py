@@ -1,4 +1,4 @@
-"""The leaf for models that we run: a chat request in, an answer from the model's own process out.
+"""The leaf for models that we run: a request in, an answer from the model's own process out.
 
     Call ── wire ──▶ Generate ── socket ──▶ engine        (slipstream.engine.child)
     Frame ◀── wire ── Delta, Finished ◀── socket ──┘
@@ -15,16 +15,19 @@ from pathlib import Path
 from typing import Final
 
 from slipstream.call import Attempt, Call, Dialect, Frames, Serve
-from slipstream.engine.protocol import Embedded, Ready, Stats
+from slipstream.engine.protocol import Embedded, Generate, Ready, Stats
 from slipstream.engine.settings import EngineSettings
 from slipstream.errors import Broken, LoadFailed, TimedOut, UnknownModel, Unsupported
 from slipstream.upstream.local_chat import plain_frames, stream_frames, to_generate
-from slipstream.upstream.local_client import EngineClient
+from slipstream.upstream.local_client import Answer, EngineClient
+from slipstream.upstream.local_completions import plain_completions, stream_completions
 from slipstream.upstream.local_embeddings import answer_embeddings
 from slipstream.upstream.local_process import EngineProcess, State
 from slipstream.upstream.local_waits import Waits
 from slipstream.wire.chat_answer import ChatAnswer
 from slipstream.wire.chat_request import parse_chat_request
+from slipstream.wire.completions_answer import CompletionAnswer
+from slipstream.wire.completions_request import parse_completions
 
 _PATHS: Final = {"chat": "/v1/chat/completions", "embeddings": "/v1/embeddings"}
 
@@ -68,6 +71,7 @@ class LocalModel:
         self._leaves: Final[dict[Dialect, Serve]] = {
             Dialect.OPENAI_CHAT: self._chat,
             Dialect.OPENAI_EMBEDDINGS: self._embeddings,
+            Dialect.OPENAI_COMPLETIONS: self._completions,
         }
 
     @property
@@ -161,6 +165,29 @@ class LocalModel:
         finally:
             answer.close()
 
+    async def _completions(self, call: Call) -> Frames:
+        attempt = call.attempt
+        assert attempt is not None, "dispatch aims every call"
+        asked = parse_completions(call.body)
+        _, ready = await self._reach("chat", Waits(attempt), "completions")
+        head = CompletionAnswer(
+            answer_id=f"cmpl-{call.call_id}",
+            model=call.model,
+            created_s=int(self._wall_s()),
+            fingerprint=ready.fingerprint,
+            wants_usage=call.wants_usage,
+            wants_logprobs=asked.num_logprobs is not None,
+        )
+
+        async def send(request: Generate) -> Answer:
+            client, _ = await self._reach("chat", Waits(attempt), "completions")
+            return client.generate(request)
+
+        answered = stream_completions if call.is_stream else plain_completions
+        async with aclosing(answered(call, asked, head, send)) as frames:
+            async for frame in frames:
+                yield frame
+
     async def _embeddings(self, call: Call) -> Frames:
         yield await answer_embeddings(call, self.embed)
 
@@ -180,7 +207,9 @@ class LocalModel:
         client, _ = await self._reach("embeddings", waits)
         return await waits.bounded(client.embed(inputs, dimensions))
 
-    async def _reach(self, kind: str, waits: Waits) -> tuple[EngineClient, Ready]:
+    async def _reach(
+        self, kind: str, waits: Waits, offer: str | None = None
+    ) -> tuple[EngineClient, Ready]:
         """Return the client of a process that answers, started if need be.
 
         Callers send their request before they await anything: what is sent keeps the process.
@@ -190,7 +219,7 @@ class LocalModel:
             ready = await waits.bounded(client.wait_ready())
         if ready.kind != kind:
             raise Unsupported(
-                f"The model '{self.name}' is for {ready.kind}, not for {kind}: "
+                f"The model '{self.name}' is for {ready.kind}, not for {offer or kind}: "
                 f"it is asked at {_PATHS[ready.kind]}."
             )
         return client, ready

@@ -10,10 +10,11 @@ from typing import Final
 from slipstream.call import Attempt, Call, Frame, Meaning, Usage
 from slipstream.engine.protocol import Embedded
 from slipstream.errors import BadRequest, ContextTooLong
-from slipstream.wire.embeddings import Input, parse_embeddings
+from slipstream.wire.embeddings import parse_embeddings
 from slipstream.wire.embeddings_answer import encode_embeddings, encode_items
+from slipstream.wire.texts import Text
 
-Embed = Callable[[tuple[Input, ...], int | None, Attempt], Awaitable[Embedded]]
+Embed = Callable[[tuple[Text, ...], int | None, Attempt], Awaitable[Embedded]]
 """From inputs, the wanted dimensions and the attempt whose deadlines hold."""
 
 # About two of the engine's own batches: little is lost to padding at the seams.
@@ -51,7 +52,7 @@ async def answer_embeddings(call: Call, embed: Embed) -> Frame:
     return Frame(body, Meaning.END, Usage(input_tokens=prompt_tokens))
 
 
-def portions(inputs: Sequence[Input]) -> Iterator[tuple[int, int]]:
+def portions(inputs: Sequence[Text]) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of the inputs that go to the engine together, at least one at a time."""
     start = num_tokens = 0
     for index, each in enumerate(inputs):

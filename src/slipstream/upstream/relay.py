@@ -23,7 +23,7 @@ from slipstream.call import (
     Serve,
 )
 from slipstream.catalog.providers import embeddings_of
-from slipstream.errors import Broken, StreamCut, UpstreamError
+from slipstream.errors import Broken, StreamCut, Unsupported, UpstreamError
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.messages import HttpRequest, encode_head, parse_base_url
 from slipstream.upstream.http.response import HttpResponse
@@ -91,6 +91,7 @@ class Relay:
                 client=client,
                 failure=self._failure,
             ),
+            Dialect.OPENAI_COMPLETIONS: self._completions,
         }
 
     def __call__(self, call: Call) -> Frames:
@@ -133,6 +134,13 @@ class Relay:
                 yield frame
         finally:
             response.close()
+
+    async def _completions(self, call: Call) -> Frames:
+        raise Unsupported(
+            f"Text completions are not relayed to '{self._endpoint.name}': send them to a model "
+            "that this gateway runs itself, or ask this one at /v1/chat/completions."
+        )
+        yield  # like every leaf, it refuses when it is iterated
 
     async def list_models(self, deadlines: Deadlines, total_deadline_s: float) -> list[ModelEntry]:
         """Return the models that the provider lists now.

@@ -15,7 +15,7 @@ import msgspec
 from slipstream.call import Frame, Meaning, Usage
 
 _DONE: Final = b"data: [DONE]\n\n"
-_UNLIKELY: Final = -9999.0  # what OpenAI says of a token that cannot come; JSON has no infinity
+UNLIKELY: Final = -9999.0  # what OpenAI says of a token that cannot come; JSON has no infinity
 _encode = msgspec.json.Encoder().encode
 
 
@@ -168,7 +168,7 @@ class ChatAnswer:
         frames = []
         wants_usage, _ = self._wants
         if wants_usage:
-            last = self._head | {"choices": [], "usage": _usage_object(usage)}
+            last = self._head | {"choices": [], "usage": usage_object(usage)}
             frames.append(Frame(b"data: " + _encode(last) + b"\n\n", Meaning.SILENT, usage))
         return [*frames, Frame(_DONE, Meaning.END, usage, finish_reason)]
 
@@ -181,7 +181,7 @@ class ChatAnswer:
         body = self._head | {
             "object": "chat.completion",
             "choices": choices,
-            "usage": _usage_object(usage),
+            "usage": usage_object(usage),
         }
         return Frame(_encode(body), Meaning.END, usage, choices[0]["finish_reason"])
 
@@ -233,12 +233,13 @@ def _logprobs_object(tokens: Iterable[SaidToken]) -> dict[str, Any]:
 def _token_object(token: bytes, logprob: float) -> dict[str, Any]:
     return {
         "token": token.decode(errors="replace"),
-        "logprob": max(logprob, _UNLIKELY),
+        "logprob": max(logprob, UNLIKELY),
         "bytes": list(token),
     }
 
 
-def _usage_object(usage: Usage) -> dict[str, Any]:
+def usage_object(usage: Usage) -> dict[str, Any]:
+    """Return what an answer says that it cost."""
     return {
         "prompt_tokens": usage.total_input_tokens,
         "completion_tokens": usage.total_output_tokens,

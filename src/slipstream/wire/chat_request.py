@@ -8,7 +8,6 @@ Source: platform documentation and openai-python 3.52.0's types, 2026-11-21. Fie
 have the names and ranges of vLLM's; `exact` is our own.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -20,14 +19,9 @@ from slipstream.wire.chat_messages import ChatTurn, read_text, read_turns
 from slipstream.wire.chat_tools import ChatTools, read_tools
 from slipstream.wire.invalid import UNREADABLE, explain
 from slipstream.wire.refusals import decode_at, invalid, not_among, not_offered, not_together
+from slipstream.wire.sampling import MAX_CHOICES, MAX_TOKENS, Penalty, read_bias, read_stops, shown
 
-_MAX_STOPS: Final = 4
-_MAX_STOP_CHARS: Final = 1_000  # each is searched for in every piece of the answer
-_MAX_CHOICES: Final = 128  # OpenAI's bound
 _MAX_TOP_LOGPROBS: Final = 20
-_MAX_BIAS: Final = 100
-_MAX_TOKENS: Final = 2**31 - 1
-_TOKEN_ID: Final = re.compile(r"0|[1-9][0-9]{0,8}")  # one way to write each; none is larger
 _NOTHING: Final = msgspec.Raw()
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _TIERS: Final = {"auto": 0, "default": 0, "scale": 0, "flex": -1, "priority": 1, "fast": 1}
@@ -69,9 +63,6 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
 
 
-_Penalty = Annotated[float, Meta(ge=-2, le=2)]
-
-
 class _Body(msgspec.Struct):
     messages: list[msgspec.Raw]
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
@@ -79,17 +70,17 @@ class _Body(msgspec.Struct):
     min_tokens: Annotated[int, Meta(ge=0)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    top_k: Annotated[int, Meta(ge=-1, le=_MAX_TOKENS)] | None = None
+    top_k: Annotated[int, Meta(ge=-1, le=MAX_TOKENS)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    frequency_penalty: _Penalty | None = None
-    presence_penalty: _Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
     repetition_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
     logit_bias: dict[str, Any] | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     stop: str | list[str] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=_MAX_TOP_LOGPROBS)] | None = None
-    n: Annotated[int, Meta(ge=1, le=_MAX_CHOICES)] | None = None
+    n: Annotated[int, Meta(ge=1, le=MAX_CHOICES)] | None = None
     response_format: msgspec.Raw = _NOTHING
     structured_outputs: msgspec.Raw = _NOTHING
     tools: list[msgspec.Raw] | None = None
@@ -176,9 +167,9 @@ def _read(said: _Body) -> ChatRequest:
         frequency_penalty=said.frequency_penalty or 0.0,
         presence_penalty=said.presence_penalty or 0.0,
         repetition_penalty=_or(said.repetition_penalty, 1.0),
-        logit_bias=_read_bias(said.logit_bias),
+        logit_bias=read_bias(said.logit_bias),
         seed=said.seed,
-        stop=_read_stops(said.stop),
+        stop=read_stops(said.stop),
         num_logprobs=_read_logprobs(said),
         num_choices=said.n or 1,
         form=read_form(said.response_format, said.structured_outputs),
@@ -195,36 +186,6 @@ def _read(said: _Body) -> ChatRequest:
 
 def _or(value: float | None, default: float) -> float:
     return default if value is None else value
-
-
-def _read_bias(said: dict[str, Any] | None) -> tuple[tuple[int, float], ...]:
-    biases = []
-    for key, value in (said or {}).items():
-        if not _TOKEN_ID.fullmatch(key):
-            raise invalid("logit_bias", f"expected token ids as its keys, got '{key[:20]}'")
-        if type(value) not in (int, float) or not -_MAX_BIAS <= value <= _MAX_BIAS:
-            raise invalid(
-                f"logit_bias.{key}",
-                f"expected a number from -{_MAX_BIAS} to {_MAX_BIAS}, got {_short(value)}",
-            )
-        biases.append((int(key), float(value)))
-    return tuple(biases)
-
-
-def _short(value: Any) -> str:
-    return msgspec.json.encode(value)[:80].decode(errors="replace")
-
-
-def _read_stops(said: str | list[str] | None) -> tuple[str, ...]:
-    stops = (said,) if isinstance(said, str) else tuple(said or ())
-    if len(stops) > _MAX_STOPS:
-        raise invalid("stop", f"expected at most {_MAX_STOPS} strings, got {len(stops)}")
-    for stop in stops:
-        if not 0 < len(stop) <= _MAX_STOP_CHARS:
-            raise invalid(
-                "stop", f"expected strings of 1 to {_MAX_STOP_CHARS} characters, got {len(stop)}"
-            )
-    return stops
 
 
 def _read_logprobs(said: _Body) -> int | None:
@@ -259,7 +220,7 @@ def _read_switches(said: _Body) -> Switches:
         if not isinstance(value, bool | int | str):
             raise invalid(
                 f"chat_template_kwargs.{name}",
-                f"expected true, false, an integer or a string, got {_short(value)}",
+                f"expected true, false, an integer or a string, got {shown(value)}",
             )
         switches[name] = value
     return switches

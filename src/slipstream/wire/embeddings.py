@@ -12,27 +12,20 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from slipstream.errors import BadRequest
 from slipstream.wire.invalid import UNREADABLE, explain
 from slipstream.wire.openai_chat import MAX_MODEL_CHARS, Scan
-from slipstream.wire.refusals import decode_at, invalid, missing, not_among, not_offered
+from slipstream.wire.refusals import invalid, not_among, not_offered
+from slipstream.wire.texts import MAX_TOKEN_ID, Text, check_texts, read_texts
 
 MAX_INPUTS: Final = 2048  # OpenAI's bound
-MAX_TOKEN_ID: Final = 2**31 - 1
 FORMATS: Final = ("float", "base64")
-_FORMS: Final = "a text, an array of texts, an array of token ids, or an array of such arrays"
 _FIELDS: Final = ("input", "model", "dimensions", "encoding_format", "user")
-_SHOWN_CHARS: Final = 80  # of a value: enough to recognise it
-_NULL: Final = b"null"
-
-Input = str | tuple[int, ...]
-"""One text, or one text's token ids."""
 
 
 class EmbeddingsRequest(NamedTuple):
     """What one of our models is asked to turn into vectors."""
 
-    inputs: tuple[Input, ...]
+    inputs: tuple[Text, ...]
     dimensions: int | None
     is_base64: bool
 
@@ -53,16 +46,9 @@ class _Body(msgspec.Struct):
     stream: bool | None = None
 
 
-_Text = Annotated[str, Meta(min_length=1)]
-_Ids = Annotated[tuple[Annotated[int, Meta(ge=0, le=MAX_TOKEN_ID)], ...], Meta(min_length=1)]
-
 _encoder: Final = msgspec.json.Encoder()
 _body_decoder: Final = msgspec.json.Decoder(_Body)
 _fields_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_text_decoder: Final = msgspec.json.Decoder(_Text)
-_texts_decoder: Final = msgspec.json.Decoder(tuple[_Text, ...])
-_ids_decoder: Final = msgspec.json.Decoder(_Ids)
-_id_lists_decoder: Final = msgspec.json.Decoder(tuple[_Ids, ...])
 
 
 def scan_embeddings(body: bytes) -> Scan:
@@ -89,11 +75,9 @@ def parse_embeddings(body: bytes) -> EmbeddingsRequest:
             accepted = ", ".join(f"'{name}'" for name in _FIELDS)
             raise not_offered(field, f"the fields that it knows are {accepted}")
     try:
-        inputs = _read_inputs(said.input)
+        inputs = read_texts(said.input, "input", MAX_INPUTS)
     except UNREADABLE as exc:
         raise explain(exc, body) from exc
-    if len(inputs) > MAX_INPUTS:
-        raise invalid("input", f"expected 1 to {MAX_INPUTS} items, got {len(inputs)}")
     return EmbeddingsRequest(inputs, said.dimensions, said.encoding_format == "base64")
 
 
@@ -148,41 +132,5 @@ def _read(body: bytes) -> _Body:
         raise not_among("encoding_format", said.encoding_format, FORMATS)
     if said.stream:
         raise not_offered("stream", "embeddings come whole, so leave it out")
-    _check_input(bytes(memoryview(said.input)[: 4 * _SHOWN_CHARS]))
+    check_texts(said.input, "input", MAX_INPUTS)
     return said
-
-
-def _check_input(start: bytes) -> None:
-    """Refuse an input that no provider takes, by its first bytes."""
-    if start == _NULL:
-        raise missing("input")
-    if start == b'""':
-        raise invalid("input", "expected a text that is not empty, got an empty one")
-    if start[:1] == b"[":
-        if start[1:].lstrip()[:1] == b"]":
-            raise invalid("input", f"expected 1 to {MAX_INPUTS} items, got none")
-    elif start[:1] != b'"':
-        raise _of_wrong_form(start)
-
-
-def _read_inputs(raw: msgspec.Raw) -> tuple[Input, ...]:
-    """Read the inputs; their first item says which of the four forms they have."""
-    start = bytes(memoryview(raw)[: 4 * _SHOWN_CHARS])
-    if start[:1] == b'"':
-        return (decode_at(_text_decoder, raw, "input"),)
-    match start[1:].lstrip()[:1]:
-        case b'"':
-            return decode_at(_texts_decoder, raw, "input")
-        case b"[":
-            return decode_at(_id_lists_decoder, raw, "input")
-        case b"-" | b"0" | b"1" | b"2" | b"3" | b"4" | b"5" | b"6" | b"7" | b"8" | b"9":
-            return (decode_at(_ids_decoder, raw, "input"),)
-        case _:
-            raise _of_wrong_form(start)
-
-
-def _of_wrong_form(start: bytes) -> BadRequest:
-    shown = start.decode(errors="replace")
-    if len(shown) > _SHOWN_CHARS:
-        shown = shown[:_SHOWN_CHARS] + "…"
-    return invalid("input", f"expected {_FORMS}, got {shown}")
