@@ -129,7 +129,7 @@ class _House:
         began_s = time.perf_counter()
         request = self._model.make_request(message, key=number, reply=number, now_s=began_s)
         if is_silent:
-            request.first.drafter = _Silent(prompt, ())
+            request.first.new_drafter = partial(_Silent, prompt, ())
         self._calls[request.reply] = call = _Call(request, began_s)
         self._engine.submit(request)
         return call

@@ -49,7 +49,7 @@ def choice(
         vocabulary.ends,
         min_tokens=min_tokens,
         matcher=matcher,
-        drafter=drafter or Drafter([5, 6, 7], ()),
+        new_drafter=lambda: drafter or Drafter([5, 6, 7], ()),
     )
 
 
@@ -146,12 +146,12 @@ def test_take_settles_what_was_guessed() -> None:
     """Guesses that came true are counted as the prediction's, the others as rejected."""
     predicted = encode(" one two three four")
     answer = choice(drafter=Drafter([5, 6, 7], predicted))
-    assert answer.catch_up() is answer.drafter
+    answer.catch_up()
     answer.guess(3)
     assert answer.sequence.guesses == tuple(predicted[:3])
 
     answer.take(chosen([*predicted[:2], 99]), 3)
-    assert (answer.drafter.accepted["prediction"], answer.drafter.rejected["prediction"]) == (2, 1)
+    assert (answer.accepted["prediction"], answer.rejected["prediction"]) == (2, 1)
     assert answer.sequence.guesses == ()
 
 
@@ -159,9 +159,10 @@ def test_fork_has_a_seed_and_a_state_of_its_own() -> None:
     """Forks differ in number and seed; nothing that one does reaches the other."""
     first = choice(stops=("zzz",), drafter=Drafter([5, 6, 7], [1, 2]))
     first.sequence.num_computed = 3
+    first.catch_up()
     second = first.fork(1)
     first.take(chosen(encode("a")), 0)
 
     assert (second.number, second.sequence.num_answer) == (1, 0)
     assert second.sampling.seed != first.sampling.seed
-    assert second.drafter is not first.drafter
+    assert second.catch_up() is not first.catch_up()

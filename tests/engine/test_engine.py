@@ -85,7 +85,7 @@ class Bench:
             ),
             token_bytes=TOKEN_BYTES,
             ends=frozenset({END}),
-            drafter=Drafter(prompt, predicted or ()),
+            new_drafter=lambda: Drafter(prompt, predicted or ()),
         )
         self.engine.submit(
             Request(

@@ -5,7 +5,7 @@ Reference: the same request alone, unguessed, with an empty cache and its prompt
 
 import time
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from random import Random
 
 import msgspec
@@ -153,7 +153,8 @@ def test_mixture_changes_no_exact_answer(
             now_s=0.0,
         )
         predicted = prediction_of(random, right)
-        request.first.drafter = Drafter(request.first.sequence.token_ids, predicted)
+        prompt = request.first.sequence.token_ids[: request.first.sequence.num_prompt]
+        request.first.new_drafter = partial(Drafter, prompt, predicted)
         house.engine.submit(request)
         requests.append(request)
         if random.random() < 0.5:  # a neighbour that is not exact

@@ -1,5 +1,7 @@
 """One answer of a request on its way: its tokens, how they are guessed, chosen and shown."""
 
+from collections import Counter
+from collections.abc import Callable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,7 +28,8 @@ class Choice:
         number: Among the answers of its request.
         token_bytes: Of each token, for log probabilities.
         ends: Tokens that end an answer.
-        drafter: Guesses what comes next.
+        new_drafter: Makes what guesses the next tokens: when it is first asked, since reading a
+            long prompt takes megabytes, and many that wait or run among many are never guessed.
         min_tokens: None of them is taken before so many.
         matcher: What the answer must look like.
     """
@@ -39,11 +42,14 @@ class Choice:
     text: AnswerText
     token_bytes: Items[bytes]
     ends: frozenset[int]
-    drafter: Drafter
+    new_drafter: Callable[[], Drafter]
     min_tokens: int = 0
     matcher: Matcher | None = None
     finish: FinishReason | None = None
     num_forced: int = 0
+    accepted: Counter[str] = field(default_factory=Counter)  # guesses by source
+    rejected: Counter[str] = field(default_factory=Counter)
+    _drafter: Drafter | None = None
     _num_drafted: int = field(init=False)  # tokens that the drafter knows of
     _guess: Guess = _NO_GUESS
     _refusal: BadRequest | None = None
@@ -55,15 +61,17 @@ class Choice:
 
     def catch_up(self) -> Drafter:
         """Tell the drafter what was answered since it was asked last, and return it."""
-        self.drafter.add(self.sequence.token_ids[self._num_drafted :])
+        drafter = self._drafter or self._employ(self.new_drafter())
+        drafter.add(self.sequence.token_ids[self._num_drafted :])
         self._num_drafted = len(self.sequence.token_ids)
-        return self.drafter
+        return drafter
 
     def guess(self, most: int) -> None:
         """Let the sequence carry at most so many guesses in the next step."""
         if most > 0:
+            assert self._drafter is not None, "it has caught up"
             sure = self.matcher.likely() if self.matcher is not None else ()
-            self._guess = self.drafter.propose(most, sure)
+            self._guess = self._drafter.propose(most, sure)
             self.sequence.guesses = self._guess.tokens
 
     def rows(self, guesses: tuple[int, ...]) -> Rows:
@@ -108,10 +116,10 @@ class Choice:
             parts += self._take_forced(self.matcher)
         if self.finish is not None:
             parts += self._close()
-        if self._guess is not _NO_GUESS:
+        if self._guess is not _NO_GUESS and self._drafter is not None:
             # All that was chosen but its last was guessed; the answer may have ended before.
             num_accepted = min(num_taken, len(chosen) - 1)
-            self.drafter.settle(self._guess, num_guessed, num_accepted)
+            self._drafter.settle(self._guess, num_guessed, num_accepted)
             self._guess, self.sequence.guesses = _NO_GUESS, ()
         if self.history is not None:
             self.history.add(self.sequence.token_ids[num_before:])
@@ -119,7 +127,7 @@ class Choice:
 
     def fork(self, number: int) -> "Choice":
         """Return another answer to the same prompt, with a seed of its own; none was begun."""
-        return Choice(
+        other = Choice(
             self.request_id,
             number,
             self.sequence.fork(),
@@ -128,10 +136,17 @@ class Choice:
             self.text.fork(),
             self.token_bytes,
             self.ends,
-            self.drafter.fork(),
+            self.new_drafter,
             self.min_tokens,
             self.matcher.fork() if self.matcher is not None else None,
         )
+        if self._drafter is not None:
+            other._employ(self._drafter.fork())
+        return other
+
+    def _employ(self, drafter: Drafter) -> Drafter:
+        self._drafter, self.accepted, self.rejected = drafter, drafter.accepted, drafter.rejected
+        return drafter
 
     def _masks(self, guesses: tuple[int, ...]) -> Items[Mask | None]:
         if self.matcher is None:

@@ -43,8 +43,8 @@ class Figures:
     def note_choice(self, choice: Choice) -> None:
         """Add what a choice that ends was guessed and forced."""
         self.forced_tokens += choice.num_forced
-        self.accepted.update(choice.drafter.accepted)
-        self.rejected.update(choice.drafter.rejected)
+        self.accepted.update(choice.accepted)
+        self.rejected.update(choice.rejected)
 
     def note_left(self, now_s: float) -> None:
         """Note that a request is finished and its place is free."""

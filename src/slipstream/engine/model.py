@@ -108,7 +108,7 @@ class LoadedModel:
             self._make_text(message, prompt.rendered),
             self._vocabulary.bytes,
             self._vocabulary.ends,
-            Drafter(sequence.token_ids, predicted),
+            lambda: Drafter(sequence.token_ids[: sequence.num_prompt], predicted),
             min_tokens=message.min_tokens,
             matcher=self._make_matcher(message, prompt.rendered),
         )

@@ -60,16 +60,15 @@ class Request:
         """Return the account of all choices."""
         assert self.started_s is not None, "it has an answer"
         assert self.first_token_s is not None, "it has an answer"
-        drafters = [choice.drafter for choice in self.choices]
         return Finished(
             request_id=self.request_id,
             prompt_tokens=self.first.sequence.num_prompt,
             cached_tokens=self.first.sequence.num_cached,
             completion_tokens=sum(choice.sequence.num_answer for choice in self.choices),
             reasoning_tokens=sum(choice.text.num_reasoning for choice in self.choices),
-            accepted_tokens=sum(drafter.accepted["prediction"] for drafter in drafters),
-            rejected_tokens=sum(drafter.rejected["prediction"] for drafter in drafters),
-            lookup_tokens=sum(drafter.accepted["lookup"] for drafter in drafters),
+            accepted_tokens=sum(choice.accepted["prediction"] for choice in self.choices),
+            rejected_tokens=sum(choice.rejected["prediction"] for choice in self.choices),
+            lookup_tokens=sum(choice.accepted["lookup"] for choice in self.choices),
             queue_s=self.started_s - self.arrived_s,
             prompt_s=self.first_token_s - self.started_s,
             completion_s=now_s - self.first_token_s,
