@@ -155,6 +155,16 @@ def test_take_settles_what_was_guessed() -> None:
     assert answer.sequence.guesses == ()
 
 
+def test_guess_of_none_takes_an_earlier_guess_back() -> None:
+    """A prompt may be read over many steps; what was guessed for the first goes with it."""
+    answer = choice(drafter=Drafter([5, 6, 7], [8, 9]))
+    answer.catch_up()
+    answer.guess(2)
+    assert list(answer.sequence.guesses) == [8, 9]
+    answer.guess(0)
+    assert list(answer.sequence.guesses) == []
+
+
 def test_fork_has_a_seed_and_a_state_of_its_own() -> None:
     """Forks differ in number and seed; nothing that one does reaches the other."""
     first = choice(stops=("zzz",), drafter=Drafter([5, 6, 7], [1, 2]))

@@ -67,12 +67,13 @@ class Choice:
         return drafter
 
     def guess(self, most: int) -> None:
-        """Let the sequence carry at most so many guesses in the next step."""
+        """Let the sequence carry at most so many guesses in the next step; older ones go."""
+        self._guess = _NO_GUESS
         if most > 0:
             assert self._drafter is not None, "it has caught up"
             sure = self.matcher.likely() if self.matcher is not None else ()
             self._guess = self._drafter.propose(most, sure)
-            self.sequence.guesses = self._guess.tokens
+        self.sequence.guesses = self._guess.tokens
 
     def rows(self, guesses: tuple[int, ...]) -> Rows:
         """Return how tokens are chosen behind the present ones and these guesses.

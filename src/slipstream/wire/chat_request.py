@@ -19,7 +19,15 @@ from slipstream.wire.chat_messages import ChatTurn, read_text, read_turns
 from slipstream.wire.chat_tools import ChatTools, read_tools
 from slipstream.wire.invalid import UNREADABLE, explain
 from slipstream.wire.refusals import decode_at, invalid, not_among, not_offered, not_together
-from slipstream.wire.sampling import MAX_CHOICES, MAX_TOKENS, Penalty, read_bias, read_stops, shown
+from slipstream.wire.sampling import (
+    MAX_CHOICES,
+    MAX_TOKENS,
+    Penalty,
+    given_or,
+    read_bias,
+    read_stops,
+    shown,
+)
 
 _MAX_TOP_LOGPROBS: Final = 20
 _NOTHING: Final = msgspec.Raw()
@@ -160,13 +168,13 @@ def _read(said: _Body) -> ChatRequest:
         turns=read_turns(said.messages),
         max_tokens=said.max_tokens if limit is None else limit,
         min_tokens=said.min_tokens or 0,
-        temperature=_or(said.temperature, 1.0),
-        top_p=_or(said.top_p, 1.0),
+        temperature=given_or(said.temperature, 1.0),
+        top_p=given_or(said.top_p, 1.0),
         top_k=max(said.top_k or 0, 0),
         min_p=said.min_p or 0.0,
         frequency_penalty=said.frequency_penalty or 0.0,
         presence_penalty=said.presence_penalty or 0.0,
-        repetition_penalty=_or(said.repetition_penalty, 1.0),
+        repetition_penalty=given_or(said.repetition_penalty, 1.0),
         logit_bias=read_bias(said.logit_bias),
         seed=said.seed,
         stop=read_stops(said.stop),
@@ -182,10 +190,6 @@ def _read(said: _Body) -> ChatRequest:
         ),
         priority=_read_tier(said.service_tier),
     )
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value
 
 
 def _read_logprobs(said: _Body) -> int | None:

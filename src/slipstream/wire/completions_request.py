@@ -15,7 +15,14 @@ from msgspec import Meta
 from slipstream.wire.invalid import UNREADABLE, explain
 from slipstream.wire.openai_chat import MAX_MODEL_CHARS, Scan
 from slipstream.wire.refusals import invalid, not_offered, not_together
-from slipstream.wire.sampling import MAX_CHOICES, MAX_TOKENS, Penalty, read_bias, read_stops
+from slipstream.wire.sampling import (
+    MAX_CHOICES,
+    MAX_TOKENS,
+    Penalty,
+    given_or,
+    read_bias,
+    read_stops,
+)
 from slipstream.wire.texts import Text, check_texts, read_texts
 
 DEFAULT_MAX_TOKENS: Final = 16  # OpenAI's
@@ -155,13 +162,13 @@ def _read(said: _Body) -> CompletionsRequest:
         prompts=read_texts(said.prompt, "prompt", MAX_CHOICES),
         max_tokens=said.max_tokens or DEFAULT_MAX_TOKENS,
         min_tokens=said.min_tokens or 0,
-        temperature=_or(said.temperature, 1.0),
-        top_p=_or(said.top_p, 1.0),
+        temperature=given_or(said.temperature, 1.0),
+        top_p=given_or(said.top_p, 1.0),
         top_k=max(said.top_k or 0, 0),
         min_p=said.min_p or 0.0,
         frequency_penalty=said.frequency_penalty or 0.0,
         presence_penalty=said.presence_penalty or 0.0,
-        repetition_penalty=_or(said.repetition_penalty, 1.0),
+        repetition_penalty=given_or(said.repetition_penalty, 1.0),
         logit_bias=read_bias(said.logit_bias),
         seed=said.seed,
         stop=read_stops(said.stop),
@@ -172,10 +179,6 @@ def _read(said: _Body) -> CompletionsRequest:
         is_exact=bool(said.exact),
         cache_key=said.cache_salt or said.prompt_cache_key or "",
     )
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value
 
 
 def _check_together(asked: CompletionsRequest, *, is_stream: bool) -> None:

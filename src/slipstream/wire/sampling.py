@@ -36,6 +36,11 @@ def read_bias(said: dict[str, Any] | None) -> tuple[tuple[int, float], ...]:
     return tuple(biases)
 
 
+def given_or(value: float | None, default: float) -> float:
+    """Return what was given, 0 too; the default where nothing was."""
+    return default if value is None else value
+
+
 def shown(value: Any) -> str:
     """Return a value as the start of its JSON, for an error."""
     return msgspec.json.encode(value)[:80].decode(errors="replace")
