@@ -89,7 +89,7 @@ class Config:
     def profiles(self) -> dict[str, str]:
         """Profile by every public name that has one of its own."""
         own = {name: self.models[model].profile for name, model in self.served.items()}
-        own |= {f"local/{name}": profile for name, profile in own.items()}
+        own |= {f"{LOCAL}/{name}": profile for name, profile in own.items()}
         own |= {name: route.profile for name, route in self.routes.items()}
         return {name: profile for name, profile in own.items() if profile is not None}
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from slipstream.call import Call, Frame, Frames, Meaning, Receipt, Target, Usage
-from slipstream.errors import Broken
-from slipstream.limits.rates import RateLimits
+from slipstream.errors import Broken, StreamCut
+from slipstream.limits.rates import SWEEP_AT_KEYS, RateLimits
 from slipstream.limits.settings import LimitSettings
 from tests.server.asking import Asked, ask, chat, gateway_of, serve_frames, whole
 
@@ -117,3 +117,23 @@ async def test_body_that_cannot_be_read_takes_nothing() -> None:
     gateway = gateway_of(whole(), limits=limits)
     assert (await ask(gateway, Asked(b"{"))).status == 400
     assert (await ask(gateway, Asked(chat()))).status == 200
+
+
+async def test_stream_that_nobody_counted_stays_as_it_was_estimated() -> None:
+    """Its account is closed like any other: once it is full again, it is forgotten."""
+    now_s = 0.0
+
+    async def serve(call: Call) -> Frames:
+        yield Frame(b"data: a\n\n", Meaning.CONTENT)
+        raise StreamCut("no usage was told")
+
+    settings = {"default": LimitSettings(tokens_per_minute=100_000)}
+    limits, other = (RateLimits(settings, lambda key_id: None, lambda: now_s) for _ in range(2))
+    await ask(gateway_of(serve, limits=limits), Asked(chat(stream=True)))
+    assert 100_000 - remaining(limits)["tokens-minute"] > 16_000
+    other.admit("none", "m", 1, 1).cancel()
+    now_s = 3_600.0
+    for each in (limits, other):
+        for number in range(SWEEP_AT_KEYS):
+            each.admit(f"key-{number}", "m", 1, 1).cancel()
+    assert limits.num_accounts == other.num_accounts

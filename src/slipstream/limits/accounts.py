@@ -39,6 +39,10 @@ class Admission:
             total = input_tokens + output_tokens
             account.close(self._number, self._num_held, max(0, total - cached_tokens), total)
 
+    def keep(self) -> None:
+        """Leave it at what was held, where something was answered and nobody counted it."""
+        self.settle(self._num_held, 0, 0)
+
     def cancel(self) -> None:
         """Give all tokens back, where nothing was answered; the request stays counted."""
         self.settle(0, 0, 0)

@@ -253,7 +253,9 @@ class Exchange:
             admission.settle(
                 usage.total_input_tokens, usage.cache_read_tokens, usage.total_output_tokens
             )
-        elif not self._has_started:
+        elif self._has_started:
+            admission.keep()
+        else:
             admission.cancel()
 
     def _on_gone(self) -> None:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from slipstream.call import Dialect, Receipt
+from slipstream.routing.plan import LOCAL
 from slipstream.server.asgi import Header
 from slipstream.server.render import CEREBRAS as CEREBRAS_ERRORS
 from slipstream.server.render import OPENAI as OPENAI_ERRORS
@@ -21,7 +22,6 @@ from slipstream.wire.openai_chat import Scan
 Headers = Mapping[bytes, bytes]
 """Of a request, by name in lower case."""
 
-_LOCAL: Final = "local"
 _CEREBRAS_SDKS: Final = (b"Cerebras/", b"AsyncCerebras/")
 
 
@@ -46,7 +46,7 @@ def _no_headers(call_id: str, receipt: Receipt | None) -> list[Header]:
 
 def _inference_id(call_id: str, receipt: Receipt | None) -> list[Header]:
     """Return the id that the body has; of a relayed answer, whose body has another, nothing."""
-    is_ours = receipt is not None and receipt.target.provider == _LOCAL
+    is_ours = receipt is not None and receipt.target.provider == LOCAL
     return [(b"inference-id", answer_id_of(call_id).encode())] if is_ours else []
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from slipstream.routing.settings import PROFILES
 from slipstream.settings import setting
 
-PROFILES = ("openai", "cerebras")
 DIALECTS = ("openai_chat", "cerebras_chat")
 
 
