@@ -47,7 +47,6 @@ class CerebrasRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         reasoning_format: Never `none`: the model's own stands for it.
-        keeps_reasoning: Reasoning of turns before the last user's stays in the prompt.
         max_queue_s: Refuse if it would wait longer than this for its place; None waits.
         max_asked_tokens: Of each answer, where the client bounds it.
         think_tags: What stands around reasoning that is told raw.
@@ -57,13 +56,11 @@ class CerebrasRequest(msgspec.Struct, frozen=True, kw_only=True):
     chat: ChatRequest
     reasoning_format: Format
     is_stream: bool
-    keeps_reasoning: bool = False
     images: tuple[TurnImage, ...] = ()
     service_tier: str | None = None
     max_queue_s: float | None = None
     max_asked_tokens: int | None = None
     think_tags: tuple[str, str] = ("<think>", "</think>")
-    user: str | None = None
 
 
 RowOf = Callable[[str], CerebrasModel | None]
@@ -106,13 +103,11 @@ def read_cerebras_request(
         chat=_chat(said, model),
         reasoning_format=_format(said, model),
         is_stream=bool(said.stream),
-        keeps_reasoning=said.clear_thinking is False,
         images=images,
         service_tier=said.service_tier,
         max_queue_s=_max_queue_s(queue_threshold, said.service_tier),
         max_asked_tokens=_asked_tokens(said),
         think_tags=model.think_tags,
-        user=said.user,
     )
 
 
