@@ -26,7 +26,7 @@ def has_thought(said: Said) -> bool:
     return bool(said.text and said.only.reasoning) and said.details["reasoning_tokens"] > 0
 
 
-SHORT: dict[str, Any] = {"max_completion_tokens": 12}
+SHORT: dict[str, Any] = {"max_completion_tokens": 12, "temperature": 0}
 THOUGHT: dict[str, Any] = {"max_completion_tokens": 60, "temperature": 0}
 ROWS: dict[str, tuple[dict[str, Any], Callable[[Said], bool]]] = {
     "one question": ({"model": "llama-3.3-70b", "messages": [user("What is a chip?")]}, has_text),
