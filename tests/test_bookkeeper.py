@@ -126,7 +126,7 @@ def test_bookkeeper_sends_the_keys_again_when_they_change(ready_home: Path) -> N
     with _bookkeeper(ready_home) as child, store_in(ready_home) as store:
         assert child.hear() == Ready({})
         record, token = create_key(store, "bob", time.time_ns())
-        assert child.hear() == KeysChanged({digest_of(token): record.key_id})
+        assert child.hear() == KeysChanged({digest_of(token): (record.key_id, "bob")})
         revoke_key(store, "bob", time.time_ns())
         assert child.hear() == KeysChanged({})
 

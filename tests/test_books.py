@@ -37,16 +37,20 @@ def bookkeeper_pid() -> int:
 
 
 def test_ring_finds_a_key_by_its_digest_only() -> None:
-    """What is looked up is the hash; a replaced ring forgets all others."""
+    """What is looked up is the hash; a replaced ring forgets all others, and their names."""
     ring = KeyRing()
     assert ring.find("sk-a") is None
-    ring.replace({digest_of("sk-a"): "key-1"})
+    assert ring.name_of("key-1") is None
+    ring.replace({digest_of("sk-a"): ("key-1", "anna")})
     assert ring.find("sk-a") == "key-1"
     assert ring.find("sk-b") is None
     assert ring.find(digest_of("sk-a").hex()) is None
     assert len(ring) == 1
+    assert ring.name_of("key-1") == "anna"
+    assert ring.name_of("anna") is None
     ring.replace({})
     assert ring.find("sk-a") is None
+    assert ring.name_of("key-1") is None
 
 
 async def test_keys_are_there_when_it_opens_and_follow_changes(tmp_path: Path) -> None:
@@ -56,11 +60,15 @@ async def test_keys_are_there_when_it_opens_and_follow_changes(tmp_path: Path) -
         record, token = create_key(store, "one", time.time_ns())
         async with keeping_books(tmp_path, url) as ring:
             assert ring.find(token) == record.key_id
-            create_key(store, "two", time.time_ns())
+            assert ring.name_of(record.key_id) == "one"
+            second, _ = create_key(store, "two", time.time_ns())
             await until_len(ring, 2)
+            assert ring.name_of(second.key_id) == "two"
             revoke_key(store, "one", time.time_ns())
             await until_len(ring, 1)
             assert ring.find(token) is None
+            assert ring.name_of(record.key_id) is None
+            assert ring.name_of(second.key_id) == "two"
 
 
 async def test_keys_stay_while_the_bookkeeper_is_away(tmp_path: Path) -> None:

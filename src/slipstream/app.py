@@ -21,8 +21,11 @@ from datetime import UTC, datetime
 
 import uvloop
 
+from slipstream.batches.records import Answered, Ask
+from slipstream.batches.run import Runner
+from slipstream.batches.store import Store
 from slipstream.books import KeyRing, keeping_books
-from slipstream.call import Deadlines, Serve
+from slipstream.call import Serve
 from slipstream.catalog.prices import price_of
 from slipstream.config import Config, is_loopback
 from slipstream.dispatch.attempts import dispatch
@@ -32,11 +35,20 @@ from slipstream.ledger.metering import metered
 from slipstream.ledger.notices import journal_directory
 from slipstream.ledger.store import open_store, sqlite_url
 from slipstream.limits.keys import create_first_key
-from slipstream.routing.plan import LOCAL, Catalogue, Planner, Route, find_target
-from slipstream.served import ServedModels, serving_models
-from slipstream.server.gateway import Gateway, ModelList
+from slipstream.limits.rates import RateLimits
+from slipstream.offer import Offer, catalogue_of
+from slipstream.routing.plan import LOCAL, Planner
+from slipstream.served import serving_models
+from slipstream.server.batches import BatchesApi
+from slipstream.server.doors import doors_of
+from slipstream.server.exchange import Terms
+from slipstream.server.files import FilesApi
+from slipstream.server.gateway import Gateway
+from slipstream.server.inside import ask_inside
 from slipstream.server.listen import StopSignals, listen, serving, stop_signals, url_of
 from slipstream.server.log import open_log
+from slipstream.server.models import ModelEndpoints
+from slipstream.server.profiles import Profiles
 from slipstream.tuning import spare_the_collector, spare_the_register
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.model_lists import ModelLists
@@ -46,7 +58,6 @@ _logger = logging.getLogger(__name__)
 
 JOURNAL_RETRY_S = 1.0
 _WATCH_MARGIN_S = 30.0  # what an upstream's own deadlines get before a client's silence counts
-_STARTED_AT = int(time.time())  # "created" of the models that have no date of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +164,6 @@ def _check_reach(config: Config, keys: KeyRing) -> None:
 async def _build(config: Config, keys: KeyRing, stack: AsyncExitStack) -> Gateway:
     """Put the parts together; what needs closing goes onto the stack."""
     loop = asyncio.get_running_loop()
-    deadlines = Deadlines(
-        connect_s=config.deadlines.connect_s,
-        first_token_s=config.deadlines.first_token_s,
-        idle_s=config.deadlines.idle_s,
-        total_s=config.deadlines.total_s,
-    )
     journal = stack.enter_context(closing(Journal(journal_directory(config.home))))
     stack.push_async_callback(_ending(_retry_journal(journal)))
     client = HttpClient(config.upstream)
@@ -173,60 +178,62 @@ async def _build(config: Config, keys: KeyRing, stack: AsyncExitStack) -> Gatewa
 
     leaves = {name: meter(relay) for name, relay in relays.items()}
     leaves[LOCAL] = meter(served)
-    planner = Planner(_catalogue(config, deadlines))
+    planner = Planner(catalogue_of(config))
     answer = dispatch(planner.plan, leaves, now_s=loop.time, wall_ns=time.time_ns)
-    lists = ModelLists(relays, loop.time)
     _warm(config, client, relays, stack)
+    offer = Offer(config, served, planner, ModelLists(relays, loop.time))
+    terms = Terms(
+        find_key=keys.find if config.server.require_key else None,
+        profiles=Profiles(config.server.profile, config.profiles),
+        limits=RateLimits(config.limits, keys.name_of, time.monotonic),
+        max_body_bytes=config.server.max_body_bytes,
+    )
+    models = ModelEndpoints(offer.all_models, offer.own_models, terms, offer.is_public)
+    store = _open_store(config)
+    runner = Runner(
+        store,
+        lambda ask: _answer_line(gateway, ask),
+        max_concurrent=config.batches.max_concurrent,
+    )
     gateway = Gateway(
         answer,
-        find_key=keys.find if config.server.require_key else None,
-        list_models=lambda: _list_models(config, served, lists),
+        terms,
+        doors_of(offer.row_of),
         health=served.health,
         call_prefix=f"req-{secrets.token_hex(6)}-",
-        max_body_bytes=config.server.max_body_bytes,
         max_concurrent=config.server.max_concurrent,
         log=stack.enter_context(open_log(config.server.log, loop.call_later)),
-        refused_fields={
-            name: endpoint.refused_fields
-            for name, endpoint in config.endpoints.items()
-            if endpoint.refused_fields
-        },
+        more=models.endpoints()
+        | FilesApi(store, terms.find_key).endpoints()
+        | BatchesApi(store, runner, terms.find_key).endpoints(),
     )
+    runner.start()
+    stack.push_async_callback(runner.stop)
     gateway.metrics.show_engines(served.figures)
     return gateway
 
 
-def _catalogue(config: Config, deadlines: Deadlines) -> Catalogue:
-    served = config.served
-    routes = {}
-    for name, route in config.routes.items():
-        targets = [find_target(target, served, config.endpoints) for target in route.targets]
-        routes[name] = Route(
-            name=name,
-            strategy=route.strategy,
-            targets=tuple(target for target in targets if target is not None),
-            max_attempts=route.max_attempts,
-        )
-    return Catalogue(
-        routes=routes,
-        served=served,
-        providers=frozenset(config.endpoints),
-        deadlines=deadlines,
+def _open_store(config: Config) -> Store:
+    """Return the files and batches that there are."""
+    store = Store(
+        config.home / "batches",
+        max_key_bytes=config.batches.max_key_bytes,
+        max_active=config.batches.max_active,
     )
+    store.open()
+    return store
 
 
-async def _list_models(config: Config, served: ServedModels, lists: ModelLists) -> ModelList:
-    """Return everything that a client may name: routes, served models, the providers' own lists."""
-    own = [*config.routes, *(n for n, model in config.served.items() if served.is_installed(model))]
-    entries: ModelList = [_entry(name, _STARTED_AT, "slipstream") for name in own]
-    for provider, model in await lists.entries():
-        owner = model.owned_by or provider
-        entries.append(_entry(f"{provider}/{model.id}", model.created or _STARTED_AT, owner))
-    return entries
-
-
-def _entry(model_id: str, created: int, owner: str) -> dict[str, object]:
-    return {"id": model_id, "object": "model", "created": created, "owned_by": owner}
+async def _answer_line(gateway: Gateway, ask: Ask) -> Answered:
+    """Answer a line of a batch as if its owner had sent it over HTTP."""
+    told = await ask_inside(gateway, ask.url, ask.body, ask.key_id)
+    wait = told.headers.get(b"retry-after")
+    return Answered(
+        status=told.status,
+        request_id=told.headers[b"x-request-id"].decode(),
+        body=told.body,
+        retry_after_s=None if wait is None else float(wait),
+    )
 
 
 def _warm(

@@ -29,21 +29,27 @@ class KeyRing:
     about other keys, so nothing here needs to take constant time.
     """
 
-    __slots__ = ("_key_ids",)
+    __slots__ = ("_key_ids", "_names")
 
     def __init__(self) -> None:
         self._key_ids: Mapping[bytes, str] = {}
+        self._names: Mapping[str, str] = {}
 
     def __len__(self) -> int:
         return len(self._key_ids)
 
-    def replace(self, key_ids: Mapping[bytes, str]) -> None:
-        """Take these keys, by digest, in place of all others."""
-        self._key_ids = key_ids
+    def replace(self, keys: Mapping[bytes, tuple[str, str]]) -> None:
+        """Take these keys, id and name by digest, in place of all others."""
+        self._key_ids = {digest: key_id for digest, (key_id, _) in keys.items()}
+        self._names = dict(keys.values())
 
     def find(self, key: str) -> str | None:
         """Return the id of a key, or None if it is not valid."""
         return self._key_ids.get(digest_of(key))
+
+    def name_of(self, key_id: str) -> str | None:
+        """Return the name of a valid key, or None if there is none of this id."""
+        return self._names.get(key_id)
 
 
 @asynccontextmanager

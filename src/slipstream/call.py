@@ -19,6 +19,8 @@ class Dialect(StrEnum):
     OPENAI_CHAT = "openai_chat"
     OPENAI_EMBEDDINGS = "openai_embeddings"
     OPENAI_COMPLETIONS = "openai_completions"
+    CEREBRAS_CHAT = "cerebras_chat"
+    CEREBRAS_COMPLETIONS = "cerebras_completions"
 
 
 class Secret:
@@ -196,7 +198,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One client request: the raw body and the few fields that routing needs."""
+    """One client request: the raw body and the few fields that routing needs.
+
+    Args:
+        asked: The whole request as its dialect's own reader left it, where the dialect is read
+            strictly at the door; leaves of that dialect know its type.
+        priority: 0 is the usual one; lower ones wait for others where a model of ours is busy.
+    """
 
     call_id: str
     dialect: Dialect
@@ -206,6 +214,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_stream: bool = False
     wants_usage: bool = False  # the client itself asked for the usage chunk of a stream
     max_output_tokens: int | None = None
+    asked: object | None = None
+    priority: int = 0
     attempt: Attempt | None = None  # set by dispatch on the way to a leaf
 
 
@@ -236,13 +246,19 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
-    """One piece of an answer in the caller's dialect: whole events, or a whole plain body."""
+    """One piece of an answer in the caller's dialect: whole events, or a whole plain body.
+
+    Args:
+        changes: On the first frame of an attempt: what of the request its target got otherwise
+            than the client wrote it, each a field's name or `name -> other name`.
+    """
 
     data: bytes
     meaning: Meaning
     usage: Usage | None = None  # set on the frame that carried it
     finish_reason: str | None = None
     receipt: Receipt | None = None  # set by metering on the first and the last frame of an attempt
+    changes: tuple[str, ...] = ()
 
 
 Frames = AsyncGenerator[Frame, None]

@@ -10,10 +10,11 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from slipstream.catalog.providers import BY_NAME, PROVIDERS
+from slipstream.batches.settings import BatchSettings
 from slipstream.engine.settings import EngineSettings
 from slipstream.errors import ConfigError
 from slipstream.ledger.settings import LedgerSettings
+from slipstream.limits.settings import LimitSettings
 from slipstream.routing.plan import LOCAL, find_target
 from slipstream.routing.settings import RouteSettings
 from slipstream.server.settings import ServerSettings
@@ -26,11 +27,11 @@ from slipstream.toml_settings import (
     parse_text,
     read_toml,
 )
-from slipstream.upstream.http.messages import parse_base_url
+from slipstream.upstream.endpoints import endpoint_of, providers_of
 from slipstream.upstream.http.settings import HttpSettings
-from slipstream.upstream.keys import read_key
 from slipstream.upstream.relay import Endpoint
 from slipstream.upstream.settings import DeadlineSettings, ModelSettings, ProviderSettings
+from slipstream.wire.cerebras.models import MODELS as CEREBRAS_MODELS
 
 FILE_NAME = "slipstream.toml"
 DEFAULT_MODEL = "smollm2-135m"
@@ -41,6 +42,7 @@ SECTIONS: dict[str, type[Any]] = {
     "engine": EngineSettings,
     "upstream": HttpSettings,
     "ledger": LedgerSettings,
+    "batches": BatchSettings,
 }
 """Tables of which there is one each."""
 
@@ -48,6 +50,7 @@ NAMED_SECTIONS: dict[str, type[Any]] = {
     "providers": ProviderSettings,
     "models": ModelSettings,
     "routes": RouteSettings,
+    "limits": LimitSettings,
 }
 """Tables of which there is one for each name."""
 
@@ -66,10 +69,12 @@ class Config:
     engine: EngineSettings
     upstream: HttpSettings
     ledger: LedgerSettings
+    batches: BatchSettings
     endpoints: Mapping[str, Endpoint]
     models: Mapping[str, ModelSettings]
     engines: Mapping[str, EngineSettings]  # of each model: [engine] and what its table overrides
     routes: Mapping[str, RouteSettings]
+    limits: Mapping[str, LimitSettings] = field(default_factory=dict)
     warm_connections: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -79,6 +84,19 @@ class Config:
         for name, model in self.models.items():
             names.update(dict.fromkeys(model.aliases, name))
         return names
+
+    @property
+    def profiles(self) -> dict[str, str]:
+        """Profile by every public name that has one of its own."""
+        own = {name: self.models[model].profile for name, model in self.served.items()}
+        own |= {f"local/{name}": profile for name, profile in own.items()}
+        own |= {name: route.profile for name, route in self.routes.items()}
+        return {name: profile for name, profile in own.items() if profile is not None}
+
+    @property
+    def likenesses(self) -> dict[str, str]:
+        """Cerebras model by every route's name that is to be like one."""
+        return {name: route.like for name, route in self.routes.items() if route.like is not None}
 
 
 def home_from(environ: Mapping[str, str]) -> Path:
@@ -124,13 +142,13 @@ def load(
     engines = _read_engines(tables, single["engine"] or EngineSettings(), problems)
     problems.raise_any()
     if "providers" not in tables:
-        named["providers"] = _providers_of(environ)
+        named["providers"] = providers_of(environ)
     if "models" not in tables:
         named["models"] = {DEFAULT_MODEL: ModelSettings()}
     endpoints = {
         name: endpoint
         for name, provider in named["providers"].items()
-        if (endpoint := _endpoint(name, provider, environ, problems)) is not None
+        if (endpoint := endpoint_of(name, provider, environ, problems)) is not None
     }
     config = Config(
         home=home,
@@ -139,6 +157,7 @@ def load(
         models=named["models"],
         engines=engines,
         routes=named["routes"],
+        limits=named["limits"],
         warm_connections={n: p.warm_connections for n, p in named["providers"].items()},
         **single,
     )
@@ -194,47 +213,6 @@ def _read_engines(tables: Any, default: Any, problems: Problems) -> dict[str, En
     return {name: build_over(default, t, f"models.{name}", problems) for name, t in named}
 
 
-def _providers_of(environ: Mapping[str, str]) -> dict[str, ProviderSettings]:
-    """Return every known provider whose usual variable is set."""
-    return {
-        row.name: ProviderSettings()
-        for row in PROVIDERS
-        if any(environ.get(variable) for variable in row.key_variables)
-    }
-
-
-def _endpoint(
-    name: str, provider: ProviderSettings, environ: Mapping[str, str], problems: Problems
-) -> Endpoint | None:
-    row = BY_NAME.get(name)
-    base_url = row.base_url if row and provider.base_url is None else provider.base_url
-    key = f"providers.{name}"
-    if base_url is None or (row is None and provider.dialect is None):
-        known = nearest(name, BY_NAME)
-        problems.add(key, f"not a built-in name{known}; others need 'dialect' and 'base_url'")
-        return None
-    try:
-        parse_base_url(base_url)
-    except ConfigError as exc:
-        problems.add(f"{key}.base_url", exc.message)
-        return None
-    try:
-        secret = read_key(provider.api_key, row.key_variables if row else (), environ)
-    except ConfigError as exc:
-        problems.add(f"{key}.api_key", exc.message)
-        return None
-    if row is None:
-        return Endpoint(name=name, base_url=base_url, key=secret)
-    return Endpoint(
-        name=name,
-        base_url=base_url,
-        key=secret,
-        asks_usage=row.asks_usage,
-        refused_fields=row.refused_fields,
-        is_reasoning_outside=row.is_reasoning_outside,
-    )
-
-
 def _check_names(config: Config, problems: Problems) -> None:
     """Check that every name means one thing and every target exists."""
     taken: dict[str, str] = {}
@@ -259,6 +237,9 @@ def _check_names(config: Config, problems: Problems) -> None:
         if not route.targets or (route.strategy == "pinned" and len(route.targets) != 1):
             wanted = "exactly one target" if route.strategy == "pinned" else "a target"
             problems.add(f"{key}.targets", f"the strategy '{route.strategy}' needs {wanted}")
+        if route.like is not None and route.like not in CEREBRAS_MODELS:
+            hint = nearest(route.like, CEREBRAS_MODELS)
+            problems.add(f"{key}.like", f"'{route.like}' is no model of Cerebras's{hint}")
         for target in route.targets:
             if find_target(target, served, config.endpoints) is None:
                 known = [*served, *(f"{provider}/MODEL" for provider in config.endpoints)]

@@ -4,11 +4,13 @@
     ├─ ConfigError                   at start only: file, key, line, what would be accepted
     ├─ RequestError                  the caller's fault
     │  ├─ BadRequest                 400: a field, its value and what would be accepted
-    │  ├─ Unauthorized               401: no key, or a wrong one
+    │  ├─ Unauthorized               401: a key that we do not know
+    │  │  └─ NoKey                   401: none was sent
     │  ├─ UnknownModel               404: the name and the nearest that exist
     │  ├─ UnknownPath                404
     │  ├─ WrongMethod                405
     │  ├─ BodyTooLarge               413
+    │  ├─ OverLimit                  429: a rate limit of the caller's key; says when to come back
     │  └─ Overloaded                 503: our own queue is full; says when to come back
     ├─ UpstreamError                 the provider's fault; `fault` says whose exactly
     │  ├─ ConnectFailed              no connection: DNS, TCP, TLS, proxy
@@ -96,6 +98,10 @@ class Unauthorized(RequestError):
     code = "invalid_api_key"
 
 
+class NoKey(Unauthorized):
+    """No key was sent at all."""
+
+
 class UnknownModel(RequestError):
     """No route, served model or configured provider answers to this name."""
 
@@ -135,6 +141,32 @@ class Overloaded(RequestError):
 
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class OverLimit(RequestError):
+    """The caller's key has used up a rate limit; nothing was started.
+
+    Args:
+        what: Of what there is no more: `requests` or `tokens`.
+        unit: Of the limit: `minute`, `hour` or `day`.
+        retry_after_s: None where the request is larger than the limit, so that waiting is no use.
+    """
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        what: Literal["requests", "tokens"],
+        unit: Literal["minute", "hour", "day"],
+        retry_after_s: float | None,
+    ) -> None:
+        super().__init__(message)
+        self.what, self.unit = what, unit
+        self.kind = what  # as OpenAI names the type of this error
         self.retry_after_s = retry_after_s
 
 
@@ -275,6 +307,8 @@ class Exhausted(GatewayError):
 
     Args:
         attempts: One (target name, error) for each try, in order; never empty.
+
+    `verdict` is the try that speaks for itself, if one does.
     """
 
     code: str | None = "all_targets_failed"
@@ -287,6 +321,7 @@ class Exhausted(GatewayError):
         tried = "; ".join(f"{target}: {error.message}" for target, error in attempts)
         super().__init__(last.message if is_verdict else f"every target failed: {tried}")
         self.attempts = attempts
+        self.verdict = last if is_verdict else None
         statuses = {error.status for _, error in attempts}
         self.status = last.status if is_verdict or len(statuses) == 1 else 502
         if is_verdict:

@@ -60,6 +60,11 @@ class ServedModels:
         """Return whether a configured model could answer."""
         return name in self._models
 
+    def context_tokens(self, name: str) -> int | None:
+        """Return how much a model reads and writes together; None while it does not run."""
+        model = self._models.get(name)
+        return model.ready.context_tokens if model is not None and model.ready else None
+
     def health(self) -> dict[str, object]:
         """Return the state of each model, and under `problems` why one cannot answer.
 

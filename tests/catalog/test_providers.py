@@ -10,6 +10,7 @@ from slipstream.catalog.providers import (
     PROVIDERS,
     EmbeddingsOffer,
     ProviderRow,
+    dialect_of,
     embeddings_of,
 )
 
@@ -75,8 +76,8 @@ def test_providers_share_no_variable_and_no_address() -> None:
 
 
 def test_provider_habits_are_in_the_rows() -> None:
-    """Mistral refuses `stream_options` and reports usage unasked; xAI counts reasoning outside."""
-    assert [row.name for row in PROVIDERS if not row.asks_usage] == ["mistral"]
+    """Two report usage unasked, Mistral refuses `stream_options`, xAI counts reasoning outside."""
+    assert [row.name for row in PROVIDERS if not row.asks_usage] == ["cerebras", "mistral"]
     assert BY_NAME["mistral"].refused_fields == ("stream_options",)
     assert [row.name for row in PROVIDERS if row.is_reasoning_outside] == ["xai"]
 
@@ -99,3 +100,11 @@ def test_habits_with_embeddings_are_in_the_rows() -> None:
     assert embeddings_of("mistral") == EmbeddingsOffer(
         renamed_fields=(("dimensions", "output_dimension"),), refused_fields=("user",)
     )
+
+
+def test_chats_are_openais_but_for_the_one_that_speaks_cerebras() -> None:
+    """A provider that an operator names speaks OpenAI's, as the built-in ones do."""
+    strict = [row.name for row in PROVIDERS if row.dialect is not Dialect.OPENAI_CHAT]
+    assert strict == ["cerebras"]
+    assert dialect_of("cerebras") is Dialect.CEREBRAS_CHAT
+    assert dialect_of("openai") is dialect_of("lab") is Dialect.OPENAI_CHAT

@@ -30,20 +30,24 @@ def thinking(*, tools: bool = False) -> TaggedParser:
 def read(text: AnswerText, said: str) -> list[Part]:
     """Feed a text byte by byte until a stop, then end the answer."""
     parts: list[Part] = []
+    num_fed = 0
     for code in said.encode():
         parts += text.feed(code)
+        num_fed += 1
         if text.is_stopped:
             break
-    return merged([*parts, *text.close()])
+    told = merged([*parts, *text.close()])
+    assert sum(part.num_tokens for part in told) == num_fed, "each token is told once"
+    return told
 
 
 def test_plain_text_passes_and_control_tokens_do_not() -> None:
     """What no parser and no stop string concerns is shown at once."""
     text = answer()
 
-    assert text.feed(ord("a")) == [Part("a")]
+    assert text.feed(ord("a")) == [Part("a", num_tokens=1)]
     assert text.feed(0) == []
-    assert text.close() == []
+    assert text.close() == [Part(num_tokens=1)]
 
 
 def test_stop_string_ends_the_visible_text_alone() -> None:
@@ -51,11 +55,11 @@ def test_stop_string_ends_the_visible_text_alone() -> None:
     text = answer(("END",), thinking())
 
     assert read(text, "<think>no END yet</think>so END it") == [
-        Part(reasoning="no END yet"),
-        Part("so "),
+        Part(reasoning="no END yet", num_tokens=25, is_reasoning=True),
+        Part("so ", num_tokens=6),
     ]
     assert text.is_stopped
-    assert text.num_reasoning == len(">no END yet</think>")  # from where it is known
+    assert text.num_reasoning == len("<think>no END yet</think>")
 
 
 def test_text_held_for_a_stop_string_comes_before_a_call() -> None:
@@ -63,16 +67,18 @@ def test_text_held_for_a_stop_string_comes_before_a_call() -> None:
     text = answer(("EN!",), thinking(tools=True))
 
     assert read(text, f"EN{CALL}") == [
-        Part("EN"),
-        Part(tool_call=ToolCall("call_1", "add", '{"a": 1}')),
+        Part("EN", num_tokens=2),
+        Part(tool_call=ToolCall("call_1", "add", '{"a": 1}'), num_tokens=len(CALL)),
     ]
     assert text.num_calls == 1
 
 
 def test_close_shows_what_was_held_back() -> None:
     """The beginning of a stop string that never came, and of a call that is none."""
-    assert read(answer(("stop",)), "sto") == [Part("sto")]
-    assert read(answer((), thinking(tools=True)), "a <tool_ca") == [Part("a <tool_ca")]
+    assert read(answer(("stop",)), "sto") == [Part("sto", num_tokens=3)]
+    assert read(answer((), thinking(tools=True)), "a <tool_ca") == [
+        Part("a <tool_ca", num_tokens=10)
+    ]
 
 
 def test_fork_begins_afresh() -> None:
@@ -83,12 +89,26 @@ def test_fork_begins_afresh() -> None:
 
     assert first.is_stopped
     assert not second.is_stopped
-    assert read(second, "ac") == [Part("ac")]
+    assert read(second, "ac") == [Part("ac", num_tokens=2)]
 
 
 def test_merged_joins_neighbours_of_one_kind() -> None:
     """Text joins text, reasoning joins reasoning, a call stays alone, order is kept."""
     call = Part(tool_call=ToolCall("1", "f", "{}"))
-    parts = [Part("a"), Part("b"), Part(reasoning="c"), Part(reasoning="d"), call, call, Part("e")]
+    parts = [
+        Part("a", num_tokens=1),
+        Part("b", num_tokens=2),
+        Part(reasoning="c", is_reasoning=True),
+        Part(num_tokens=3, is_reasoning=True),
+        call,
+        call,
+        Part("e"),
+    ]
 
-    assert merged(parts) == [Part("ab"), Part(reasoning="cd"), call, call, Part("e")]
+    assert merged(parts) == [
+        Part("ab", num_tokens=3),
+        Part(reasoning="c", num_tokens=3, is_reasoning=True),
+        call,
+        call,
+        Part("e"),
+    ]

@@ -1,6 +1,5 @@
 """Tests of slipstream.engine.engine, driven turn by turn over a runner that computes nothing."""
 
-import itertools
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
@@ -41,20 +40,27 @@ class Bench:
         self.pool = BlockPool(self.num_blocks)
         self.scheduler = Scheduler(self.pool, self.limits)
         self.runner = ScriptedRunner(self.num_blocks)
-        ticks = itertools.count()
+        self.now_s = 0.0  # each look at the clock takes a second
+        self.said_s: dict[object, float] = {}  # when the last message for a reply came
         self.engine = Engine(
             self.runner,
             self.scheduler,
             self.pool,
             StepCosts(COSTS),
             emit=self.take,
-            clock=lambda: float(next(ticks)),
+            clock=self.tick,
         )
+
+    def tick(self) -> float:
+        """Return the time."""
+        self.now_s += 1.0
+        return self.now_s
 
     def take(self, pairs: list[tuple[object, FromChild]]) -> None:
         """Keep what the engine says."""
         for reply, message in pairs:
             self.said.setdefault(reply, []).append(message)
+            self.said_s[reply] = self.now_s
 
     def submit(
         self,
@@ -357,19 +363,57 @@ def test_second_prompt_finds_the_first_in_the_cache() -> None:
     assert bench.answer("same")[0] == expected(prompt, 3)
 
 
+@pytest.mark.parametrize("num_choices", [1, 3])
+def test_times_of_preempted_requests_add_up_to_their_lives(num_choices: int) -> None:
+    """Waiting once more is no second queue: it is in the phase in which it happened."""
+    bench = Bench(num_blocks=5)
+    for key in range(5):
+        bench.submit(key, [key] * 20, max_tokens=70, num_choices=num_choices)
+    bench.turns()
+
+    assert bench.scheduler.num_preemptions > 0
+    ends = [bench.answers(key)[1] for key in range(5)]
+    for key, end in enumerate(ends):
+        assert min(end.queue_s, end.prompt_s, end.completion_s) > 0
+        lived_s = end.queue_s + end.prompt_s + end.completion_s
+        assert bench.said_s[key] - 3 <= lived_s <= bench.said_s[key]
+    assert ends[0].queue_s < 10 < ends[4].queue_s
+
+
 def test_longer_wait_than_allowed_is_refused() -> None:
     """A request that names how long it would queue is refused where that is not enough."""
     bench = Bench()
-    for key in range(5):
+    for key in range(9):
         bench.submit(key, [key], max_tokens=30)
-    bench.submit("hurried", [1], max_queue_s=0.5)
-    bench.submit("patient", [1], max_queue_s=1000.0)
+        if key < 4:
+            bench.turns(1000)
+    bench.engine.turn()
+    bench.engine.probe("p", 1)
+    bench.engine.turn()
+    (stats,) = bench.said["p"]
+    assert isinstance(stats, Stats)
+    assert (stats.num_running, stats.num_waiting) == (4, 1)
+    bench.submit("hurried", [1], max_queue_s=stats.wait_s * 0.9)
+    bench.submit("patient", [1], max_queue_s=stats.wait_s * 1.1)
     bench.turns()
 
     (refusal,) = bench.said["hurried"]
     assert isinstance(refusal, Failed)
-    assert "later than 0.5 s" in refusal.message
+    assert refusal.message.startswith("the queue takes about ")
+    assert (refusal.code, refusal.retry_after_s) == ("overloaded", stats.wait_s)
     bench.answer("patient")
+
+
+def test_request_that_finds_a_place_is_never_too_late() -> None:
+    """Whatever the queue was like, nobody waits where a place is free."""
+    bench = Bench()
+    for key in range(9):
+        bench.submit(key, [key], max_tokens=30)
+    bench.turns()
+    bench.submit("hurried", [1], max_queue_s=0.0)
+    bench.turns()
+
+    bench.answer("hurried")
 
 
 ACTIONS = st.one_of(

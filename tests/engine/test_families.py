@@ -5,6 +5,8 @@ import pytest
 from slipstream.engine.families import FAMILIES, GENERIC, find_family
 from slipstream.engine.grammar_spec import Tool
 from slipstream.engine.parsers.harmony import HarmonyParser
+from slipstream.engine.parsers.tagged import Reasoning
+from slipstream.engine.settings import FAMILIES as SETTING
 
 TOOLS = (Tool(name="f"),)
 WITH_TOOLS = "{% if tools %}{{ tools | tojson }}{% endif %}{{ message.tool_calls }}"
@@ -43,6 +45,14 @@ def test_find_family_knows_templates_by_their_signs(
 def test_find_family_each_row_can_be_found() -> None:
     """No row hides behind another whose signs it has too."""
     assert {name for _, _, name in TEMPLATES} == {row.name for row in (*FAMILIES, GENERIC)}
+
+
+def test_find_family_by_name_stands_over_the_signs() -> None:
+    """Who serves a model may know better than its template says; the settings list all names."""
+    assert find_family("<think>", "llama", "hermes").name == "hermes"
+    assert find_family(QWEN3, "gpt-oss", "generic").name == "generic"
+    assert find_family("<think>", "", "hermes").reasoning == Reasoning("<think>", "</think>")
+    assert set(SETTING) == {row.name for row in (*FAMILIES, GENERIC)}
 
 
 @pytest.mark.parametrize(

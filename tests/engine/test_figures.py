@@ -15,18 +15,18 @@ def test_note_step_rate_follows_the_work() -> None:
 
 
 def test_wait_is_as_long_as_places_take_to_become_free() -> None:
-    """With a request leaving every two seconds, the third in the queue waits for six."""
+    """Of four answers of eight seconds one leaves every two: the third in the queue waits six."""
     figures = Figures()
-    for now_s in (10.0, 12.0, 14.0):
-        figures.note_left(now_s)
+    for lived_s in (6.0, 8.0, 10.0):
+        figures.note_left(lived_s)
 
-    assert figures.wait_s(2, has_place=False) == 6.0
-    assert figures.wait_s(0, has_place=True) == 0.0
+    assert figures.wait_s(2, num_running=4) == 6.0
+    assert figures.wait_s(0, num_running=4) == 2.0
 
 
 def test_wait_before_anything_left_is_a_guess_that_grows() -> None:
     """Nothing is known yet: a second for each that waits."""
-    assert Figures().wait_s(3, has_place=False) == 4.0
+    assert Figures().wait_s(3, num_running=2) == 4.0
 
 
 def test_no_stats_is_all_zero() -> None:

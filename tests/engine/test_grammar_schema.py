@@ -42,6 +42,9 @@ def test_read_schema_true_allows_anything() -> None:
         ({"$defs": {"o": OBJECT}, "items": False}, {"$defs": {"o": CLOSED}, "items": False}),
         ({"anyOf": [OBJECT, {"type": "null"}]}, {"anyOf": [CLOSED, {"type": "null"}]}),
         ({"enum": [OBJECT]}, {"enum": [OBJECT]}),
+        ({"items": {"$ref": "#/$defs/a b%/é~1"}}, {"items": {"$ref": "#/$defs/a%20b%25/%C3%A9~1"}}),
+        ({"$ref": "#/$defs/%C3%A9"}, {"$ref": "#/$defs/%C3%A9"}),
+        ({"const": {"$ref": "é"}}, {"const": {"$ref": "é"}}),
     ],
 )
 def test_with_options_closes_objects_wherever_they_stand(

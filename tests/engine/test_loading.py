@@ -36,6 +36,23 @@ def test_load_without_template_refuses_conversations(
         )
 
 
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [(None, "cannot be read"), (b"\xff", "cannot be read"), (b"{% if", "template")],
+)
+def test_load_with_a_template_that_is_none_is_a_load_failure(
+    prepared_smollm2: Path, tmp_path: Path, said: bytes | None, wanted: str
+) -> None:
+    """A file that is missing, no text or no template is named before anything is loaded."""
+    file = tmp_path / "own.jinja"
+    if said is not None:
+        file.write_bytes(said)
+    settings = EngineSettings(kv_cache_bytes=64 * MIB, template=str(file))
+
+    with pytest.raises(LoadFailed, match=wanted):
+        load_model(prepared_smollm2, settings)
+
+
 def test_load_something_else_is_a_load_failure(tmp_path: Path) -> None:
     """A directory without a model is named."""
     with pytest.raises(LoadFailed, match=str(tmp_path)):

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pytest
 
+from slipstream.engine.conversation import BEGIN_SHIELD, END_SHIELD
 from slipstream.engine.grammar_spec import Tool
 from slipstream.engine.protocol import ChatMessage
 from slipstream.engine.template import ChatTemplate, Guard
@@ -170,6 +171,91 @@ def test_render_tools_where_no_system_message_may_be_stand_with_the_user() -> No
 
     assert rendered.startswith("user: You can call")
     assert rendered.endswith("\n\nHi")
+
+
+QWEN3 = """{%- set ns = namespace(last=-1) %}
+{%- for m in messages %}{% if m.role == "user" %}{% set ns.last = loop.index0 %}{% endif %}
+{%- endfor %}
+{%- for m in messages %}
+    {%- set content, thought = m.content, "" %}
+    {%- if m.reasoning_content is string %}
+        {%- set thought = m.reasoning_content %}
+    {%- elif "</think>" in content %}
+        {%- set content = content.split("</think>")[-1].lstrip("\\n") %}
+    {%- endif %}
+    {%- if m.role == "assistant" and loop.index0 > ns.last and thought %}
+        {%- set content = "<think>\\n" + thought + "\\n</think>\\n\\n" + content %}
+    {%- endif %}
+    {{- "[" + m.role + "]" + content }}
+{%- endfor %}"""
+PLAIN = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{# <think> #}"
+KNOWING = """{% for m in messages %}[{{ m.role }}]{% if m.reasoning_content and
+    clear_thinking is defined and not clear_thinking %}<think>{{ m.reasoning_content }}</think>
+    {%- endif %}{{ m.content }}{% endfor %}"""
+TURNS = (
+    HI,
+    ChatMessage("assistant", "One.", reasoning="first"),
+    ChatMessage("user", "And?"),
+    ChatMessage("assistant", "Two.", reasoning="second"),
+)
+FIRST, SECOND = (f"<think>\n{said}\n</think>\n\n" for said in ("first", "second"))
+
+
+@pytest.mark.parametrize(
+    ("source", "clears", "rendered"),
+    [
+        (QWEN3, None, f"[user]Hi[assistant]One.[user]And?[assistant]{SECOND}Two."),
+        (QWEN3, True, f"[user]Hi[assistant]One.[user]And?[assistant]{SECOND}Two."),
+        (QWEN3, False, f"[user]Hi[assistant]{FIRST}One.[user]And?[assistant]{SECOND}Two."),
+        (PLAIN, None, "[user]Hi[assistant]One.[user]And?[assistant]Two."),
+        (PLAIN, True, f"[user]Hi[assistant]One.[user]And?[assistant]{SECOND}Two."),
+        (PLAIN, False, f"[user]Hi[assistant]{FIRST}One.[user]And?[assistant]{SECOND}Two."),
+        (KNOWING, True, "[user]Hi[assistant]One.[user]And?[assistant]Two."),
+        (
+            KNOWING,
+            False,
+            "[user]Hi[assistant]<think>first</think>One."
+            "[user]And?[assistant]<think>second</think>Two.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_tagged", [False, True])
+def test_render_clear_thinking_decides_what_reasoning_stays(
+    source: str, clears: bool | None, rendered: str, is_tagged: bool
+) -> None:
+    """Before the last user's turn it goes or stays, by the template where that knows how.
+
+    So it does with reasoning in its own field and with reasoning between tags in the text.
+    """
+    turns = [
+        ChatMessage(turn.role, f"<think>\n{turn.reasoning}\n</think>\n\n{turn.content}")
+        if is_tagged and turn.reasoning
+        else turn
+        for turn in TURNS
+    ]
+    switches = {} if clears is None else {"clear_thinking": clears}
+
+    assert template(source).render(turns, switches=switches) == rendered
+
+
+def test_render_kept_reasoning_of_harmony_stands_before_the_content() -> None:
+    """A turn of gpt-oss has no place for it: its users prepend it, and so do we."""
+    source = "{# <|channel|><|message|> #}" + PLAIN
+    switches = {"clear_thinking": False}
+
+    assert template(source).render(TURNS[:3], switches=switches) == (
+        "[user]Hi[assistant]first\n\nOne.[user]And?"
+    )
+
+
+def test_render_shields_in_a_message_are_text() -> None:
+    """Nobody writes a marker of reasoning by what stands for one here."""
+    said = ChatMessage("assistant", BEGIN_SHIELD, reasoning=END_SHIELD)
+    rendered = template(PLAIN).render([HI, said, HI], switches={"clear_thinking": False})
+
+    assert rendered.count("<think>") == rendered.count("</think>") == 1
+    restored = Guard(CONTROL).restore(rendered)
+    assert restored.count(BEGIN_SHIELD) == restored.count(END_SHIELD) == 1
 
 
 def test_render_arguments_nested_without_end_are_a_bad_request() -> None:

@@ -27,13 +27,13 @@ kv_cache_bytes = 167772160
 
 
 @asynccontextmanager
-async def local_house(folder: Path) -> AsyncIterator[tuple[AsyncOpenAI, Path]]:
-    """Run a gateway; yield an SDK client that does not retry, and the gateway's home."""
+async def local_house(folder: Path, more: str = "") -> AsyncIterator[tuple[AsyncOpenAI, Path]]:
+    """Run a gateway, configured with `more`; yield an SDK client that does not retry, its home."""
     home = folder / "home"
     (home / "models").mkdir(parents=True)
     (home / "models" / MODEL).symlink_to(prepared_directory())
     path = folder / "slipstream.toml"
-    path.write_text(CONFIG)
+    path.write_text(CONFIG + more)
     async with running(load(path, {"SLIPSTREAM_HOME": str(home)})) as gateway:
         assert gateway.first_key is not None
         async with AsyncOpenAI(

@@ -306,7 +306,7 @@ async def test_field_that_a_provider_refuses_is_left_out_and_named(house: House)
     raw = await house.sdk.embeddings.with_raw_response.create(
         model="mistral/mistral-embed", input="a", user="u", dimensions=4
     )
-    assert raw.headers["x-slipstream-dropped"] == "user"
+    assert raw.headers["x-slipstream-changed"] == "dimensions -> output_dimension, user"
     assert sent(house.lab)["output_dimension"] == 4
     assert not {"user", "dimensions"} & set(sent(house.lab))
 

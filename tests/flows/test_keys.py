@@ -60,7 +60,7 @@ async def test_field_that_a_provider_refuses_is_left_out_and_named(tmp_path: Pat
             body = chat("mistral/m", stream=True)
             ordinary = await ask(gateway.url, encode("POST", CHAT, key, body))
 
-    assert dropped.headers["x-slipstream-dropped"] == "stream_options"
-    assert "x-slipstream-dropped" not in ordinary.headers
+    assert dropped.headers["x-slipstream-changed"] == "stream_options"
+    assert "x-slipstream-changed" not in ordinary.headers
     for seen in upstream.log:
         assert "stream_options" not in json.loads(seen.body)

@@ -17,10 +17,11 @@ from slipstream.ledger.notices import (
 
 
 @pytest.mark.parametrize(
-    "notice", [Ready({b"\x00\xff" * 16: "key-1"}), KeysChanged({}), Refused("too new")]
+    "notice",
+    [Ready({b"\x00\xff" * 16: ("key-1", "Zoë")}), KeysChanged({}), Refused("too new")],
 )
 def test_notice_is_read_as_it_was_sent(notice: Notice) -> None:
-    """Digests are bytes and stay bytes; each notice keeps its type."""
+    """Digests are bytes and stay bytes, names stay text; each notice keeps its type."""
     reader = MessageReader[Notice](Notice)  # type: ignore[arg-type]
     assert reader.feed(encode_message(notice)) == [notice]
 

@@ -37,11 +37,11 @@ def store(home: Path) -> Iterator[Store]:
 
 
 def test_created_key_is_found_by_the_digest_of_its_text(store: Store) -> None:
-    """What the caller sends leads to the key's id, and nothing else does."""
+    """What the caller sends leads to the key's id and name, and nothing else does."""
     record, token = create_key(store, "bob", 1)
     snapshot = load_snapshot(store)
-    assert snapshot == {hashlib.sha256(token.encode()).digest(): record.key_id}
-    assert snapshot.get(digest_of(token)) == record.key_id
+    assert snapshot == {hashlib.sha256(token.encode()).digest(): (record.key_id, "bob")}
+    assert snapshot.get(digest_of(token)) == (record.key_id, "bob")
     assert snapshot.get(digest_of(token[:-1])) is None
 
 
@@ -72,7 +72,7 @@ def test_revoked_key_is_listed_and_no_longer_valid(store: Store) -> None:
     bob, _ = create_key(store, "bob", 1)
     eve, _ = create_key(store, "eve", 2)
     assert revoke_key(store, "bob", 3).revoked_at_ns == 3
-    assert list(load_snapshot(store).values()) == [eve.key_id]
+    assert list(load_snapshot(store).values()) == [(eve.key_id, "eve")]
     revoke_key(store, eve.key_id, 4)
     assert load_snapshot(store) == {}
     assert [(key.key_id, key.revoked_at_ns) for key in list_keys(store)] == [

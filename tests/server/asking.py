@@ -2,17 +2,27 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from slipstream.call import Call, Frame, Frames, Meaning, Serve
+from slipstream.limits.rates import RateLimits
 from slipstream.server.asgi import Message
 from slipstream.server.auth import FindKey
-from slipstream.server.gateway import Gateway, ModelList
+from slipstream.server.doors import doors_of
+from slipstream.server.exchange import Terms
+from slipstream.server.gateway import Gateway
 from slipstream.server.listen import listen, serving, url_of
 from slipstream.server.log import CanonicalLog
+from slipstream.server.models import ListModels, ModelEndpoints, ModelList
+from slipstream.server.paths import Endpoints
+from slipstream.server.profiles import Profiles
+from slipstream.wire.cerebras.listing import Listed
+from slipstream.wire.cerebras.models import row_for
+from slipstream.wire.cerebras.request import RowOf
 
+NO_LIMITS = RateLimits({}, lambda key_id: None, lambda: 0.0)
 CHAT = "/v1/chat/completions"
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 ANSWER = b'{"choices":[]}'
@@ -30,20 +40,26 @@ def gateway_of(
     max_concurrent: int = 100,
     max_body_bytes: int = 1_000_000,
     log: CanonicalLog | None = None,
-    refused_fields: Mapping[str, tuple[str, ...]] | None = None,
-    list_models: Any = list_nothing,
+    profiles: Profiles | None = None,
+    limits: RateLimits | None = None,
+    row_of: RowOf = row_for,
+    list_models: ListModels = list_nothing,
+    own_models: Sequence[Listed] = (),
+    is_public: Callable[[str], bool] = lambda name: True,
+    more: Endpoints | None = None,
 ) -> Gateway:
     """Return a gateway with ordinary settings."""
+    terms = Terms(find_key, profiles or Profiles(), limits or NO_LIMITS, max_body_bytes)
+    models = ModelEndpoints(list_models, lambda: own_models, terms, is_public)
     return Gateway(
         serve,
-        find_key=find_key,
-        list_models=list_models,
+        terms,
+        doors_of(row_of),
         health=lambda: {"models": {}},
         call_prefix="req-",
-        max_body_bytes=max_body_bytes,
         max_concurrent=max_concurrent,
         log=log or CanonicalLog(None, asyncio.get_running_loop().call_later),
-        refused_fields=refused_fields or {},
+        more=models.endpoints() | dict(more or {}),
     )
 
 

@@ -1,13 +1,16 @@
 """Reading a body: whole, within its bound, and without more memory than it has bytes."""
 
+import gzip
+import json
 import tracemalloc
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
-from slipstream.errors import BodyTooLarge
+from slipstream.errors import BadRequest, BodyTooLarge
 from slipstream.server.asgi import Message
-from slipstream.server.body import ClientGone, read_body
+from slipstream.server.body import ClientGone, as_json, read_body
 
 
 class Pieces:
@@ -89,3 +92,66 @@ async def test_body_in_tiny_pieces_takes_no_more_memory_than_its_bytes() -> None
     tracemalloc.stop()
     assert len(body) == 2 * num
     assert peak_bytes < 8 * num
+
+
+_SAID = {"model": "m", "messages": [{"role": "user", "content": "zwölf"}], "n": 2, "stop": None}
+_PLAIN = json.dumps(_SAID).encode()
+_PACKED = msgspec.msgpack.encode(_SAID)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({}, _PLAIN),
+        ({b"content-type": b"application/json"}, _PLAIN),
+        ({b"content-type": b"text/plain", b"content-encoding": b"identity"}, _PLAIN),
+        ({b"content-encoding": b"gzip"}, gzip.compress(_PLAIN)),
+        ({b"content-encoding": b" X-GZip "}, gzip.compress(_PLAIN[:9]) + gzip.compress(_PLAIN[9:])),
+        ({b"content-type": b"application/msgpack"}, _PACKED),
+        ({b"content-type": b"application/x-msgpack"}, _PACKED),
+        (
+            {
+                b"content-type": b"Application/vnd.msgpack; charset=binary",
+                b"content-encoding": b"gzip",
+            },
+            gzip.compress(_PACKED),
+        ),
+    ],
+)
+def test_body_reads_the_same_however_it_was_packed(
+    headers: dict[bytes, bytes], body: bytes
+) -> None:
+    """JSON or msgpack, with gzip around it or without."""
+    assert json.loads(as_json(headers, body, 10_000)) == _SAID
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({b"content-encoding": b"gzip"}, _PLAIN),
+        ({b"content-encoding": b"gzip"}, gzip.compress(_PLAIN)[:-3]),
+        ({b"content-encoding": b"gzip"}, gzip.compress(_PLAIN) + b"more"),
+        ({b"content-encoding": b"br"}, _PLAIN),
+        ({b"content-encoding": b"\xff\x00"}, _PLAIN),
+        ({b"content-type": b"application/msgpack"}, _PACKED[:-1]),
+        ({b"content-type": b"application/msgpack"}, _PACKED + b"\x01"),
+        ({b"content-type": b"application/msgpack"}, b"\x91" * 100_000),
+        ({b"content-type": b"application/msgpack"}, b""),
+        ({b"content-type": b"application/msgpack"}, b"\x81\x90\x01"),  # an array as a key
+    ],
+)
+def test_body_that_is_not_what_its_headers_say_is_refused(
+    headers: dict[bytes, bytes], body: bytes
+) -> None:
+    """It is the caller's fault, however it is broken."""
+    with pytest.raises(BadRequest):
+        as_json(headers, body, 1_000_000)
+
+
+@pytest.mark.parametrize("num_members", [1, 3])
+def test_unpacked_body_has_the_same_bound(num_members: int) -> None:
+    """A small body that unpacks to a large one is cut off at the bound, not unpacked whole."""
+    member = gzip.compress(b" " * (1_000_000 // num_members))
+    with pytest.raises(BodyTooLarge):
+        as_json({b"content-encoding": b"gzip"}, member * num_members, 900_000)
+    assert len(as_json({b"content-encoding": b"gzip"}, member * num_members, 1_000_000)) > 900_000

@@ -1,6 +1,7 @@
 """One exchange, whatever ends it: frames go out in order, errors in shape, and it always ends."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,11 +9,14 @@ import pytest
 
 from slipstream.call import Call, Dialect, Frame, Frames, Meaning, Receipt, Serve, Target
 from slipstream.errors import Busy, GatewayError, StreamCut
-from slipstream.server.asgi import Message
-from slipstream.server.exchange import Exchange, Ingress
+from slipstream.server.asgi import Header, Message
+from slipstream.server.doors import doors_of
+from slipstream.server.exchange import Exchange, Terms
+from slipstream.server.profiles import Profiles
 from slipstream.server.protocol import ON_GONE
-from slipstream.wire.openai_chat import scan_request
-from tests.server.asking import Asked, chat, serve_frames
+from slipstream.wire.cerebras.models import row_for
+from slipstream.wire.cerebras.objects import answer_id_of
+from tests.server.asking import NO_LIMITS, Asked, chat, serve_frames
 
 RECEIPT = Receipt(attempt_id="a", target=Target("lab", "m"), num_attempts=1)
 SAY = Frame(b"data: one\n\n", Meaning.CONTENT, receipt=RECEIPT)
@@ -20,17 +24,21 @@ USAGE = Frame(b"data: usage\n\n", Meaning.WITHHELD)
 DONE = Frame(b"data: [DONE]\n\n", Meaning.END, receipt=RECEIPT)
 
 
-def exchange_of(asked: Asked, **refused_fields: tuple[str, ...]) -> Exchange:
+TERMS = Terms(None, Profiles(of_models={"strict": "cerebras"}), NO_LIMITS, 10_000)
+CHAT_DOOR = doors_of(lambda name: row_for(name))["/chat/completions"]
+SDK = (b"user-agent", b"Cerebras/Python 1.91.0")
+
+
+def exchange_of(asked: Asked) -> Exchange:
     """Return the exchange of a request, in the running task."""
-    ingress = Ingress(Dialect.OPENAI_CHAT, scan_request, refused_fields)
-    return Exchange(ingress, "req-1", asked.scope, asked.receive, asked.send)
+    return Exchange(CHAT_DOOR, TERMS, "req-1", asked.scope, asked.receive, asked.send)
 
 
-async def run(asked: Asked, serve: Serve, **refused_fields: tuple[str, ...]) -> Exchange:
+async def run(asked: Asked, serve: Serve) -> Exchange:
     """Run the exchange of a request to its end."""
-    exchange = exchange_of(asked, **refused_fields)
+    exchange = exchange_of(asked)
     async with asyncio.timeout(10):
-        await exchange.run(serve, None, 10_000)
+        await exchange.run(serve)
     return exchange
 
 
@@ -240,25 +248,67 @@ async def test_half_a_request_is_not_served() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "refused", "shown"),
+    ("changes", "shown"),
     [
-        ({"stream_options": {}, "seed": 1}, ("stream_options", "x"), "stream_options"),
-        ({"stream_options": {}, "seed": 1}, ("seed", "stream_options"), "seed, stream_options"),
-        ({"seed": 1}, ("stream_options",), None),
-        ({"metadata": {"stream_options": 1}}, ("stream_options",), None),
+        ((), None),
+        (("store",), "store"),
+        (("store", "messages.2.reasoning_content -> reasoning"), None),
+        (("x" * 2_000,), "x" * 1_000 + "..."),
+        (("schlüssel\r\nx: y",), "schl%C3%BCssel%0D%0Ax: y"),
     ],
 )
-async def test_dropped_fields_are_named(
-    fields: dict[str, object], refused: tuple[str, ...], shown: str | None
+async def test_what_a_target_got_otherwise_is_named(
+    changes: tuple[str, ...], shown: str | None
 ) -> None:
-    """Nothing is dropped silently: what the target that answered did not get is in a header."""
-    asked = Asked(chat(**fields))
-    await run(asked, serve_frames(DONE), lab=refused)
-    assert asked.headers.get("x-slipstream-dropped") == shown
+    """Nothing is changed silently, and nothing that a client wrote can make a header of its own."""
+    asked = Asked(chat())
+    await run(asked, serve_frames(Frame(b"{}", Meaning.END, receipt=RECEIPT, changes=changes)))
+    wanted = shown if shown is not None else ", ".join(changes) or None
+    assert asked.headers.get("x-slipstream-changed") == wanted
 
-    other = Asked(chat(**fields))
-    await run(other, serve_frames(DONE), spare=refused)
-    assert "x-slipstream-dropped" not in other.headers
+
+@pytest.mark.parametrize(
+    ("fields", "headers", "dialect"),
+    [
+        ({}, [], Dialect.OPENAI_CHAT),
+        ({"model": "strict"}, [], Dialect.CEREBRAS_CHAT),
+        ({}, [SDK], Dialect.CEREBRAS_CHAT),
+        ({}, [(b"user-agent", b"AsyncCerebras/Python 1.91.0")], Dialect.CEREBRAS_CHAT),
+        ({}, [(b"user-agent", b"OpenAI/Python 3.52.0")], Dialect.OPENAI_CHAT),
+    ],
+)
+async def test_model_or_sdk_decides_the_dialect(
+    fields: dict[str, object], headers: list[Header], dialect: Dialect
+) -> None:
+    """A model's own profile holds for every caller; else the caller's SDK decides."""
+    calls: list[Call] = []
+
+    async def serve(call: Call) -> Frames:
+        calls.append(call)
+        yield DONE
+
+    await run(Asked(chat(**fields), headers=headers), serve)
+    assert [call.dialect for call in calls] == [dialect]
+    assert (calls[0].asked is not None) == (dialect is Dialect.CEREBRAS_CHAT)
+
+
+async def test_strict_request_fails_in_its_own_shape() -> None:
+    """What is wrong with a strict model's request is told as its API tells it."""
+    asked = Asked(chat(model="strict", n="two", stream="yes"))
+    await run(asked, serve_frames(DONE))
+    assert asked.status == 400
+    assert set(json.loads(asked.body)) == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "shown"), [("local", answer_id_of("req-1")), ("cerebras", None)]
+)
+async def test_answer_of_our_own_has_its_id_in_a_header(provider: str, shown: str | None) -> None:
+    """The id is the body's, which only our own models' answers have from us."""
+    receipt = Receipt(attempt_id="a", target=Target(provider, "m"), num_attempts=1)
+    asked = Asked(chat(model="strict"))
+    await run(asked, serve_frames(Frame(b"{}", Meaning.END, receipt=receipt)))
+    assert asked.headers.get("inference-id") == shown
 
 
 async def test_fail_ends_an_exchange_that_never_ran() -> None:

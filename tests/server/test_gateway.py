@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from slipstream.call import Call, Dialect, Frame, Frames, Meaning, Receipt, Target
+from slipstream.call import Call, Dialect, Frame, Frames, Meaning
 from slipstream.errors import Exhausted, StreamCut
-from slipstream.server.gateway import ModelList
 from slipstream.server.log import open_log
-from tests.server.asking import CHAT, Asked, ask, chat, gateway_of, serve_frames, whole
+from slipstream.server.models import ModelList
+from tests.server.asking import CHAT, Asked, ask, chat, gateway_of, whole
 
 SECRET = "sk-provider-1234"
 
@@ -40,7 +40,8 @@ async def list_two() -> ModelList:
         ("PATCH", "/health", 405),
         ("GET", "/v1/models/", 404),
         ("GET", "/v1/models/a/b", 404),
-        ("POST", "/v1/models/m", 404),
+        ("POST", "/v1/models/m", 405),
+        ("GET", "/v1/tcp_warming", 200),
         ("GET", "/", 404),
         ("GET", "", 404),
         ("POST", "/v1/chat/completions/", 404),
@@ -68,6 +69,9 @@ async def test_path_and_method_decide_what_answers(method: str, path: str, statu
         ("/v1/models/m", 401),
         ("/metrics", 401),
         ("/health", 200),
+        ("/openapi.json", 200),
+        ("/v1/tcp_warming", 200),
+        ("/public/v1/models", 200),
     ],
 )
 async def test_every_endpoint_but_health_asks_for_a_key(path: str, status: int) -> None:
@@ -98,16 +102,6 @@ async def test_path_decides_the_dialect_of_a_call(path: str, body: bytes, dialec
     asked = await ask(gateway_of(serve), Asked(body, path=path))
     assert asked.status == 200
     assert [(call.dialect, call.model, call.is_stream) for call in calls] == [(dialect, "m", False)]
-
-
-async def test_fields_that_a_provider_drops_from_embeddings_are_its_rows() -> None:
-    """What a chat leaves out says nothing of embeddings."""
-    receipt = Receipt(attempt_id="a", target=Target("mistral", "m"), num_attempts=1)
-    serve = serve_frames(Frame(b"{}", Meaning.END, receipt=receipt))
-    gateway = gateway_of(serve, refused_fields={"mistral": ("dimensions",)})
-    body = b'{"model":"m","input":"a","user":"u","dimensions":4}'
-    asked = await ask(gateway, Asked(body, path="/v1/embeddings"))
-    assert asked.headers["x-slipstream-dropped"] == "user"
 
 
 async def test_request_ids_are_unique() -> None:

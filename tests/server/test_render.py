@@ -10,6 +10,7 @@ from slipstream.errors import (
     Exhausted,
     GatewayError,
     LedgerUnavailable,
+    OverLimit,
     Overloaded,
     TimedOut,
     Unauthorized,
@@ -64,3 +65,13 @@ def test_exhausted_names_the_last_target_and_the_number_of_attempts() -> None:
     headers = dict(error_headers(error))
     assert headers[b"x-slipstream-target"] == b"c/%C3%A9%0D%0Ax: y"
     assert headers[b"x-slipstream-attempts"] == b"2"
+
+
+@pytest.mark.parametrize(("wait_s", "shown"), [(2.5, ("true", "3")), (None, ("false", None))])
+def test_limit_that_time_does_not_mend_is_not_worth_retrying(
+    wait_s: float | None, shown: tuple[str, str | None]
+) -> None:
+    """A request that is larger than a whole limit would be refused again."""
+    error = OverLimit("x", what="tokens", unit="minute", retry_after_s=wait_s)
+    said = {name.decode(): value.decode() for name, value in error_headers(error)}
+    assert (said["x-should-retry"], said.get("retry-after")) == shown

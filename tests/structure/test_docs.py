@@ -26,12 +26,16 @@ def test_settings_are_all_documented() -> None:
 
 def test_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
     """What the README shows can be copied and used."""
-    (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    examples = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     path = tmp_path / "slipstream.toml"
-    path.write_text(example)
-    config = load(path, {"SLIPSTREAM_HOME": str(tmp_path), "CEREBRAS_API_KEY": "any"})
-    assert set(config.endpoints) == {"cerebras", "lab"}
-    assert list(config.routes) == ["fast"]
+    configs = []
+    for example in examples:
+        path.write_text(example)
+        environ = {"SLIPSTREAM_HOME": str(tmp_path), "CEREBRAS_API_KEY": "any"}
+        configs.append(load(path, environ))
+    assert {name for config in configs for name in config.routes} == {"fast", "gpt-oss-120b"}
+    assert {name for config in configs for name in config.limits} == {"default"}
+    assert set(configs[-1].endpoints) == {"cerebras", "lab"}
 
 
 def _folders_said(text: str) -> set[str]:

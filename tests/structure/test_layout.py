@@ -3,11 +3,12 @@
 from tests.structure.tree import assert_none, modules, package
 
 # Folders of tests that cut across modules, and those of what stands beside the package.
-_ACROSS = ("flows/", "structure/", "browser/", "services/", "bench/")
+_ACROSS = ("flows/", "sdks/", "structure/", "browser/", "services/", "bench/")
 
 # Modules without a test file of their own: path -> where they are tested, or why they need none.
 UNTESTED = {
     "__main__.py": "two lines, which tests/cli/test_main.py runs",
+    "batches/settings.py": "declarations; tests/test_config.py reads them",
     "engine/commands.py": "declarations, which tests/engine/test_engine.py sends",
     "engine/grammar_spec.py": "declarations, which tests/engine/test_grammars.py compiles",
     "engine/protocol.py": "declarations; tests/upstream/test_local.py sends every message",

@@ -14,12 +14,13 @@ from slipstream.engine.protocol import (
     Failed,
     Finished,
     Generate,
+    Logprob,
     Probe,
     Started,
 )
 from slipstream.errors import BadRequest, Broken, ContextTooLong, LoadFailed, StreamCut
 from slipstream.upstream.local_client import Answer, AnswerPart, EngineClient
-from tests.upstream.played_engine import LIMIT_S, READY, connected, finished, stats_of
+from tests.upstream.played_engine import LIMIT_S, READY, Played, connected, finished, stats_of
 
 ASK = Generate(request_id=0, messages=(ChatMessage("user", "Hi"),))
 
@@ -76,6 +77,40 @@ async def test_generate_slow_consumer_of_several_choices_holds_one_part_of_each(
             reasoning,
             finished(number),
         ]
+
+
+async def test_generate_slow_consumer_gets_fewer_and_larger_parts_in_order(tmp_path: Path) -> None:
+    """One that comes every thousand tokens takes them as one part, with their log probabilities."""
+    async with connected(tmp_path) as (client, played):
+        answer = client.generate(ASK)
+        number = answer.request_id
+        parts: list[AnswerPart] = []
+        for start in range(0, 5000, 1000):
+            played.say(
+                *(
+                    Delta(number, f"{at} ", 1, logprobs=(Logprob(b"", -float(at)),))
+                    for at in range(start, start + 1000)
+                )
+            )
+            await heard_by(client, played)
+            parts.append(await answer.next())
+        played.say(finished(number))
+
+        assert isinstance(await answer.next(), Finished)
+        deltas = [part for part in parts if isinstance(part, Delta)]
+        assert [delta.num_tokens for delta in deltas] == [1000] * 5
+        assert "".join(delta.text for delta in deltas).split() == list(map(str, range(5000)))
+        told = [-probability.logprob for delta in deltas for probability in delta.logprobs]
+        assert told == list(range(5000))
+
+
+async def heard_by(client: EngineClient, played: Played) -> None:
+    """Wait until the client has read all that was said."""
+    probe = client.probe()
+    while not isinstance(asked := await played.hear(), Probe):
+        pass
+    played.say(stats_of(asked.request_id))
+    await probe
 
 
 async def test_close_unfinished_answer_cancels_it_once(tmp_path: Path) -> None:

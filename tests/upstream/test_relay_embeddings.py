@@ -106,10 +106,14 @@ async def test_provider_without_base64_is_not_asked_and_the_client_gets_it(provi
 
 
 async def test_provider_with_other_names_gets_them() -> None:
-    """Mistral calls dimensions otherwise, and refuses `user`."""
+    """Mistral calls dimensions otherwise and refuses `user`: the frame says what was changed."""
     async with relayed("mistral") as (relay, upstream):
-        await embed(relay, dimensions=4, user="u")
-    assert sent(upstream) == {"model": "their/id", "input": ["a b", "c"], "output_dimension": 4}
+        frame = await embed(relay, dimensions=4, user="u")
+        plain = await embed(relay)
+    first = json.loads(upstream.log[0].body)
+    assert first == {"model": "their/id", "input": ["a b", "c"], "output_dimension": 4}
+    assert frame.changes == ("dimensions -> output_dimension", "user")
+    assert plain.changes == ()
 
 
 @pytest.mark.parametrize("provider", ["cerebras", "anthropic", "groq", "xai"])

@@ -43,8 +43,8 @@ def test_deadline_out_of_range_is_refused(wrong: object) -> None:
 
 def test_everything_of_a_provider_and_a_model_has_a_default() -> None:
     """A table may be empty: a built-in provider's row, and a model under its own name."""
-    assert _build(ProviderSettings)[0] == ProviderSettings(None, None, None, 1)
-    assert _build(ModelSettings)[0] == ModelSettings("openai", ())
+    assert _build(ProviderSettings)[0] == ProviderSettings(warm_connections=1)
+    assert _build(ModelSettings)[0] == ModelSettings(None, ())
 
 
 def test_warm_connections_are_bounded() -> None:

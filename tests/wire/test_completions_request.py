@@ -11,6 +11,7 @@ from slipstream.wire.completions_request import (
     parse_completions,
     scan_completions,
 )
+from slipstream.wire.openai_chat import Scan
 
 
 def body_of(**fields: Any) -> bytes:
@@ -20,9 +21,9 @@ def body_of(**fields: Any) -> bytes:
 
 def test_scan_reads_what_routing_needs() -> None:
     """Unsaid means OpenAI's defaults."""
-    assert scan_completions(body_of()) == ("m", False, False, 16)
+    assert scan_completions(body_of()) == Scan("m", False, False, 16)
     asked = body_of(stream=True, stream_options={"include_usage": True}, max_tokens=5)
-    assert scan_completions(asked) == ("m", True, True, 5)
+    assert scan_completions(asked) == Scan("m", True, True, 5)
 
 
 def test_parse_bare_request_has_openais_defaults() -> None:

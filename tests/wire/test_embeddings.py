@@ -44,7 +44,7 @@ def test_parse_every_form_of_input_gives_texts_or_ids(given: Any, inputs: tuple[
     """The four forms of OpenAI's input are read, and the scan takes what the parser takes."""
     body = body_of(given)
     assert parse_embeddings(body) == EmbeddingsRequest(inputs, None, False)
-    assert scan_embeddings(body) == Scan("m", False, False, None)
+    assert scan_embeddings(body) == Scan("m", False, False, 0)
 
 
 def test_parse_spaces_between_tokens_change_nothing() -> None:

@@ -54,9 +54,10 @@ SHAPES: list[tuple[str, int, Any, str, str | None]] = [
         "fastapi",
         422,
         {"detail": [{"loc": ["body", "n"], "msg": "too large", "type": "value_error"}]},
-        '[{"loc":["body","n"],"msg":"too large","type":"value_error"}]',
+        "n: too large",
         "upstream_error",
     ),
+    ("fastapi, no list of faults", 422, {"detail": [5]}, "[5]", "upstream_error"),
     ("fastapi, text", 400, {"detail": "no"}, "no", "upstream_error"),
     ("xai responses", 400, {"code": "bad-thing", "error": "some text"}, "some text", "bad-thing"),
     ("deepinfra", 400, {"error": "some text"}, "some text", "upstream_error"),
@@ -351,3 +352,115 @@ def test_read_error_any_body_gives_an_error_of_ours(status: int, body: bytes) ->
     assert error.message
     assert 400 <= error.status < 1000
     assert isinstance(is_error(body), bool)
+
+
+# ---- Cerebras -----------------------------------------------------------------------------------
+
+
+def _flat(code: str, kind: str = "invalid_request_error", param: str = "validation_error") -> Any:
+    return {"message": "m", "type": kind, "param": param, "code": code}
+
+
+def _wrapped(status: int, **error: str) -> Any:
+    return {"status_code": status, "error": {"message": "m", "param": "", "id": "", **error}}
+
+
+# Status, body, class, fault, code, param. Source: cerebras-api.md section 5, read 2026-11-21.
+CEREBRAS: list[tuple[int, Any, type[UpstreamError], Fault, str | None, str | None]] = [
+    (
+        400,
+        _flat("wrong_api_format"),
+        Rejected,
+        Fault.CLIENT,
+        "wrong_api_format",
+        "validation_error",
+    ),
+    (
+        400,
+        {**_flat("context_length_exceeded"), "message": "Please reduce the length of the messages"},
+        Rejected,
+        Fault.CONTEXT,
+        "context_length_exceeded",
+        "validation_error",
+    ),
+    (401, _flat("wrong_api_key"), Rejected, Fault.KEY, "upstream_key_refused", None),
+    (402, _flat("payment_required"), Rejected, Fault.KEY, "upstream_key_refused", None),
+    (403, {"detail": "Not authenticated"}, Rejected, Fault.KEY, "upstream_key_refused", None),
+    (404, _flat("model_not_found"), Rejected, Fault.TARGET, "model_not_found", "validation_error"),
+    (404, b"", Rejected, Fault.TARGET, "upstream_error", None),
+    (413, _flat("x"), Rejected, Fault.CONTEXT, "x", "validation_error"),
+    (
+        422,
+        {"detail": [{"loc": ["body", "messages", 0], "msg": "m", "type": "t"}]},
+        Rejected,
+        Fault.CLIENT,
+        "upstream_error",
+        "messages.0",
+    ),
+    (
+        429,
+        _flat("request_quota_exceeded", "too_many_requests_error", "quota"),
+        Busy,
+        Fault.QUOTA,
+        "request_quota_exceeded",
+        "quota",
+    ),
+    (
+        429,
+        _flat("token_quota_exceeded", "too_many_tokens_error", "quota"),
+        Busy,
+        Fault.QUOTA,
+        "token_quota_exceeded",
+        "quota",
+    ),
+    (
+        429,
+        _flat("queue_exceeded", "too_many_requests_error", "queue"),
+        Busy,
+        Fault.TARGET,
+        "queue_exceeded",
+        "queue",
+    ),
+    (500, _wrapped(500, type="server_error"), Rejected, Fault.TARGET, "upstream_error", None),
+    (200, _wrapped(500, type="server_error"), Rejected, Fault.TARGET, "upstream_error", None),
+    (
+        200,
+        _wrapped(429, code="queue_exceeded", type="too_many_requests_error"),
+        Busy,
+        Fault.TARGET,
+        "queue_exceeded",
+        None,
+    ),
+    (
+        200,
+        _wrapped(0, code="wrong_api_format"),
+        Rejected,
+        Fault.CLIENT,
+        "wrong_api_format",
+        None,
+    ),
+    (503, b"", Rejected, Fault.TARGET, "upstream_error", None),
+]
+
+
+@pytest.mark.parametrize(("status", "said", "kind", "fault", "code", "param"), CEREBRAS, ids=str)
+def test_read_error_of_cerebras_is_blamed_on_the_right_thing(
+    status: int,
+    said: Any,
+    kind: type[UpstreamError],
+    fault: Fault,
+    code: str | None,
+    param: str | None,
+) -> None:
+    """All four shapes, in an answer's place or in a stream, with the code that they name."""
+    error = _error(status, said, 56.0)
+    assert type(error) is kind
+    assert (error.fault, error.code, error.param) == (fault, code, param)
+    assert error.retry_after_s == (56.0 if kind is Busy else None)
+    assert error.retryable is (fault not in (Fault.CLIENT, Fault.CONTEXT))
+
+
+@pytest.mark.parametrize("row", CEREBRAS, ids=str)
+def test_is_error_knows_every_shape_of_cerebras(row: Any) -> None:
+    """A 200 that is one of them is no answer."""
+    assert row[1] == b"" or is_error(json.dumps(row[1]).encode())

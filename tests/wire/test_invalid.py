@@ -147,3 +147,9 @@ def test_explain_arbitrary_bytes_gives_a_bad_request_or_decodes(tail: bytes) -> 
     else:
         return
     assert error.status == 400
+
+
+def test_number_that_is_none_is_said_to_be_one() -> None:
+    """A value that nobody reads may still be more than any number; the decoder says not where."""
+    error = msgspec.ValidationError("Number out of range")
+    assert explain(error, b"{}").message == "The body cannot be read: Number out of range."

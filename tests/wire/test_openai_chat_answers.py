@@ -184,6 +184,45 @@ def test_stream_usage_in_the_last_content_chunk_is_read_and_not_withheld() -> No
     assert frame.usage == Usage(input_tokens=3, output_tokens=2)
 
 
+def test_stream_last_chunk_of_cerebras_is_read_into_disjoint_buckets() -> None:
+    """It has usage and times beside its choice, and is the client's; images count once."""
+    report = {
+        "total_tokens": 300,
+        "completion_tokens": 40,
+        "completion_tokens_details": {
+            "accepted_prediction_tokens": 10,
+            "rejected_prediction_tokens": 5,
+            "reasoning_tokens": 20,
+        },
+        "prompt_tokens": 260,
+        "prompt_tokens_details": {"cached_tokens": 128},
+        "image_tokens": 100,
+    }
+    event = _event([_delta("stop")], usage=report, time_info={"queue_time": 0.1})
+    frame = _stream().read(event)
+    assert (frame.meaning, frame.data) == (CONTENT, event)
+    assert frame.usage == Usage(
+        input_tokens=32,
+        cache_read_tokens=128,
+        input_image_tokens=100,
+        output_tokens=5,
+        output_reasoning_tokens=20,
+        prediction_accepted_tokens=10,
+        prediction_rejected_tokens=5,
+    )
+
+
+def test_stream_of_a_text_completion_says_something_with_its_first_text() -> None:
+    """Its chunks have `text` in place of a delta."""
+    stream = _stream()
+    meanings = [
+        stream.read(_event([{"index": 0, "text": text, "finish_reason": finish}])).meaning
+        for text, finish in (("", None), ("x", None), ("y", None), ("", "stop"))
+    ]
+    assert meanings == [SILENT, CONTENT, CONTENT, CONTENT]
+    assert stream.read(DONE).finish_reason == "stop"
+
+
 def test_stream_usage_in_every_chunk_is_on_every_frame() -> None:
     """Continuous usage: each frame carries what was said so far, the last one counts."""
     stream = _stream()

@@ -32,7 +32,8 @@ class ProviderRow(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         name: As in `provider/model` and `[providers.NAME]`.
         title: As people write it.
-        dialect: What its endpoint speaks.
+        dialect: What its chat endpoint speaks: OpenAI's or Cerebras's; requests of clients that
+            speak the other are made acceptable to it, and what was changed is named.
         base_url: Everything before `/chat/completions`, `/embeddings` and `/models`.
         key_variables: Environment variables that hold its key, the usual one first.
         asks_usage: A stream reports usage only when `stream_options.include_usage` asks for it.
@@ -58,7 +59,9 @@ PROVIDERS: tuple[ProviderRow, ...] = (
         name="cerebras",
         title="Cerebras",
         base_url="https://api.cerebras.ai/v1",
+        dialect=Dialect.CEREBRAS_CHAT,
         key_variables=("CEREBRAS_API_KEY",),
+        asks_usage=False,  # the last chunk always has it
     ),
     ProviderRow(
         name="openai",
@@ -122,6 +125,12 @@ PROVIDERS: tuple[ProviderRow, ...] = (
 )
 
 BY_NAME: dict[str, ProviderRow] = {row.name: row for row in PROVIDERS}
+
+
+def dialect_of(name: str) -> Dialect:
+    """Return what a provider's chats are; a name that is not built in speaks OpenAI's."""
+    row = BY_NAME.get(name)
+    return Dialect.OPENAI_CHAT if row is None else row.dialect
 
 
 def embeddings_of(name: str) -> EmbeddingsOffer | None:

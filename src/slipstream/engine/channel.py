@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
-from slipstream.engine.merging import merge_deltas
+from slipstream.engine.merging import DeltaPile
 from slipstream.engine.protocol import Delta, FromChild, FromGateway
 from slipstream.framing import FramingError, MessageReader, encode_message
 
@@ -31,8 +31,8 @@ class Channel(asyncio.Protocol):
         )
         self._transport: asyncio.Transport | None = None
         self._is_paused = False
-        self._held: list[FromChild] = []
-        self._held_deltas: dict[tuple[int, int], int] = {}  # (request, choice) -> its last in _held
+        self._held: list[FromChild | DeltaPile] = []
+        self._piles: dict[tuple[int, int], DeltaPile] = {}  # (request, choice) -> its last in _held
 
     def send(self, messages: Iterable[FromChild]) -> None:
         """Write messages in order, or hold them until the socket takes more; never blocks."""
@@ -65,6 +65,7 @@ class Channel(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._held.clear()
+        self._piles.clear()
         self._on_close(self)
 
     def pause_writing(self) -> None:
@@ -73,18 +74,15 @@ class Channel(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._is_paused = False
         held, self._held = self._held, []
-        self._held_deltas.clear()
-        self.send(held)
+        self._piles.clear()
+        self.send(each.take() if isinstance(each, DeltaPile) else each for each in held)
 
     def _hold(self, message: FromChild) -> None:
         if not isinstance(message, Delta):
             self._held.append(message)
             return
         choice = message.request_id, message.choice
-        at = self._held_deltas.get(choice)
-        merged = merge_deltas(cast(Delta, self._held[at]), message) if at is not None else None
-        if at is not None and merged is not None:
-            self._held[at] = merged
-        else:
-            self._held_deltas[choice] = len(self._held)
-            self._held.append(message)
+        pile = self._piles.get(choice)
+        if pile is None or not pile.add(message):
+            self._piles[choice] = pile = DeltaPile(message)
+            self._held.append(pile)

@@ -32,6 +32,7 @@ class Choice:
             long prompt takes megabytes, and many that wait or run among many are never guessed.
         min_tokens: None of them is taken before so many.
         matcher: What the answer must look like.
+        tells_tokens: Its Deltas hold the ids of their tokens.
     """
 
     request_id: int
@@ -45,6 +46,7 @@ class Choice:
     new_drafter: Callable[[], Drafter]
     min_tokens: int = 0
     matcher: Matcher | None = None
+    tells_tokens: bool = False
     finish: FinishReason | None = None
     num_forced: int = 0
     accepted: Counter[str] = field(default_factory=Counter)  # guesses by source
@@ -54,7 +56,7 @@ class Choice:
     _guess: Guess = _NO_GUESS
     _refusal: BadRequest | None = None
     _num_told: int = 0  # answer tokens that Deltas have told of
-    _logprobs: list[Logprob] = field(default_factory=list)  # not told yet
+    _logprobs: list[Logprob] = field(default_factory=list)  # of the others
 
     def __post_init__(self) -> None:
         self._num_drafted = self.sequence.num_prompt
@@ -140,6 +142,7 @@ class Choice:
             self.new_drafter,
             self.min_tokens,
             self.matcher.fork() if self.matcher is not None else None,
+            self.tells_tokens,
         )
         if self._drafter is not None:
             other._employ(self._drafter.fork())
@@ -152,8 +155,10 @@ class Choice:
     def _masks(self, guesses: tuple[int, ...]) -> Items[Mask | None]:
         if self.matcher is None:
             return ()
+        number, most = self.sequence.num_answer, self.sequence.num_most
         try:
-            return self.matcher.masks(guesses)
+            masks = self.matcher.masks(guesses)
+            return self.matcher.narrowed(masks, guesses, number, least=self.min_tokens, limit=most)
         except BadRequest as error:  # the model computes this step: it is said when that is done
             self._refusal = error
             return ()
@@ -198,29 +203,27 @@ class Choice:
 
     def _tell(self, parts: Items[Part]) -> list[Delta]:
         """Return Deltas in the order of the answer: neighbours that are alike in one."""
-        deltas = [
-            Delta(
-                self.request_id,
-                part.text,
-                choice=self.number,
-                reasoning=part.reasoning,
-                tool_call=part.tool_call,
-            )
-            for part in merged(parts)
-        ]
-        if not deltas and self.finish is None:
-            return []
-        return self._complete(deltas or [Delta(self.request_id, choice=self.number)])
-
-    def _complete(self, deltas: list[Delta]) -> list[Delta]:
-        """Let the last Delta carry the counts, log probabilities and the finish."""
-        num_answer = self.sequence.num_answer
-        deltas[-1] = msgspec.structs.replace(
-            deltas[-1],
-            num_tokens=num_answer - self._num_told,
-            logprobs=tuple(self._logprobs),
-            finish=self.finish,
-        )
-        self._num_told = num_answer
-        self._logprobs.clear()
+        deltas = [self._delta(part) for part in merged(parts)]
+        if self.finish is not None:
+            last = deltas.pop() if deltas else Delta(self.request_id, choice=self.number)
+            deltas.append(msgspec.structs.replace(last, finish=self.finish))
         return deltas
+
+    def _delta(self, part: Part) -> Delta:
+        """Return what tells of a part, with what is to be told of its tokens."""
+        start = self.sequence.num_prompt + self._num_told
+        self._num_told += part.num_tokens
+        tokens = self.sequence.token_ids[start:][: part.num_tokens] if self.tells_tokens else ()
+        logprobs = tuple(self._logprobs[: part.num_tokens])
+        del self._logprobs[: part.num_tokens]
+        return Delta(
+            self.request_id,
+            part.text,
+            part.num_tokens,
+            self.number,
+            part.reasoning,
+            part.tool_call,
+            logprobs,
+            is_reasoning=part.is_reasoning and not part.reasoning,
+            tokens=tuple(tokens),
+        )

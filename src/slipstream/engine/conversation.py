@@ -24,6 +24,11 @@ Hide = Callable[[str], str]
 
 _ID_LETTERS: Final = string.ascii_letters + string.digits
 _EXAMPLE: Final = ToolCall("", "NAME", '{"ARGUMENT": VALUE}')
+# Stand for the markers of reasoning until a template has been rendered: many cut what they find
+# between such markers out of a turn. Noncharacters, guarded in user text like control tokens.
+SHIELD: Final = "\ufdd1"
+BEGIN_SHIELD: Final = f"{SHIELD}b{SHIELD}"
+END_SHIELD: Final = f"{SHIELD}e{SHIELD}"
 
 
 def template_tools(tools: Sequence[Tool], hide: Hide) -> list[dict[str, Any]]:
@@ -50,22 +55,46 @@ def calls_text(tool_calls: Sequence[ToolCall], form: ToolFormat) -> str:
 
 
 def template_messages(
-    messages: Sequence[ChatMessage], family: Family, hide: Hide
+    messages: Sequence[ChatMessage], family: Family, hide: Hide, *, clears: bool | None = None
 ) -> list[dict[str, Any]]:
     """Return messages in the shape that templates know, with user text guarded.
+
+    Args:
+        clears: Reasoning of turns before the last user's is left out, or kept; None leaves that
+            to the template. What is kept against a template's way stands between shields.
 
     Raises:
         BadRequest: A call's arguments are no JSON object, and the template needs one.
     """
     shaped: list[dict[str, Any]] = []
     names: dict[str, str] = {}
+    last = max((at for at, each in enumerate(messages) if each.role == "user"), default=-1)
     for number, message in enumerate(messages):
         names |= {call.call_id: call.name for call in message.tool_calls}
         if message.role == "tool":
             _add_result(shaped, message, names, family, hide)
-        else:
-            shaped.append(_shape(message, f"messages[{number}]", family, hide))
+            continue
+        written = _shape(message, f"messages[{number}]", family, hide)
+        if clears is not None and family.reasoning is not None and not family.clears_reasoning:
+            _settle_reasoning(written, family, is_past=number < last, clears=clears)
+        shaped.append(written)
     return shaped
+
+
+def _settle_reasoning(
+    written: dict[str, Any], family: Family, *, is_past: bool, clears: bool
+) -> None:
+    """Leave a turn's reasoning out, or put it where the template does not take it away."""
+    if family.reasoning_key not in written or (not is_past and family.writes_reasoning):
+        return
+    reasoning = written.pop(family.reasoning_key).strip("\n")
+    if is_past and clears:
+        return
+    if family.call_form is None:  # harmony has no place for it inside a turn
+        said = f"{reasoning}\n\n"
+    else:
+        said = f"{BEGIN_SHIELD}\n{reasoning}\n{END_SHIELD}\n\n"
+    written["content"] = said + (written["content"] or "").lstrip("\n")
 
 
 def add_to_system(

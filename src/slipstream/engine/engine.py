@@ -145,10 +145,8 @@ class Engine:
                 for request in [r for r in self._requests.values() if r.reply is reply]:
                     self._forget(request)
             case Probe(reply, request_id):
-                stats = stats_of(
-                    request_id, self._figures, self._scheduler, self._pool, wait_s=self._wait_s()
-                )
-                self._emit([(reply, stats)])
+                parts = self._figures, self._scheduler, self._pool
+                self._emit([(reply, stats_of(request_id, *parts, wait_s=self._wait_s()))])
             case Close():
                 self._is_open = False
 
@@ -159,7 +157,7 @@ class Engine:
             self._emit([(request.reply, _refusal(request, reason, wait_s))])
             return
         if request.max_queue_s is not None and wait_s > request.max_queue_s:
-            reason = f"a place is free in about {wait_s:.1f} s, later than {request.max_queue_s} s"
+            reason = f"the queue takes about {wait_s:.2g} s, longer than {request.max_queue_s:g} s"
             self._emit([(request.reply, _refusal(request, reason, wait_s))])
             return
         assert request.key not in self._requests, "a key names one request"
@@ -266,9 +264,9 @@ class Engine:
             return [(request.reply, Failed.of(request.request_id, error))]
         if choice.finish is not None:
             self._drop(choice)
+            self._figures.note_left(now_s - (request.started_s or now_s))
         if request.is_finished:
             self._forget(request)
-            self._figures.note_left(now_s)
             messages.append(request.end(now_s))
         return [(request.reply, message) for message in messages]
 
@@ -287,7 +285,9 @@ class Engine:
         del self._requests[request.key]
 
     def _wait_s(self) -> float:
-        return self._figures.wait_s(self._scheduler.num_waiting, self._scheduler.has_place)
+        num_waiting, num_running = self._scheduler.num_waiting, self._scheduler.num_running
+        is_free = self._scheduler.has_place
+        return 0.0 if is_free else self._figures.wait_s(num_waiting, num_running)
 
 
 def _pair(jobs: list[_Job], picks: list[list[Chosen]]) -> Iterator[_Pick]:

@@ -34,10 +34,11 @@ class Family:
         call_id_letters: The template takes ids of calls of so many letters and digits only.
         reasoning: The markers around it; None where the model does not reason.
         reasoning_key: In the template's messages.
-        thinking_switch: The template's name for reasoning, on or off; None: it has no such switch.
+        thinking_switch: The template's name for reasoning, on or off, if it can be.
         takes_effort: The template knows `reasoning_effort`.
-        thinks_alone: Unless switched off, an answer begins with reasoning although the prompt
-            does not.
+        writes_reasoning: The template writes that of turns before, all of it or some.
+        clears_reasoning: It knows `clear_thinking`, by which it writes more or less.
+        thinks_alone: Unless switched off, an answer begins to reason although no prompt does.
     """
 
     name: str
@@ -53,6 +54,8 @@ class Family:
     reasoning_key: str = "reasoning_content"
     thinking_switch: str | None = None
     takes_effort: bool = False
+    writes_reasoning: bool = True
+    clears_reasoning: bool = False
     thinks_alone: bool = False
     markers: tuple[str, ...] = ()
 
@@ -266,19 +269,13 @@ _THINKING_SWITCHES: Final = {
 }
 
 
-def find_family(template: str, architecture: str = "") -> Family:
-    """Return how a model writes, by its chat template; `generic` where nothing is known."""
-    known = next(
-        (
-            row
-            for row in FAMILIES
-            if architecture in row.architectures or all(sign in template for sign in row.signs)
-        ),
-        None,
-    )
+def find_family(template: str, architecture: str = "", name: str | None = None) -> Family:
+    """Return how a model writes: by a row's name, or by its template; else it is `generic`."""
+    known = next((row for row in FAMILIES if _is_of(row, template, architecture, name)), None)
     row = known or GENERIC
     switch = next((s for s, sign in _THINKING_SWITCHES.items() if re.search(sign, template)), None)
-    reasoning = row.reasoning or next((r for r in _REASONINGS if r.end in template), None)
+    tags = next((r for r in _REASONINGS if r.begin in template or r.end in template), None)
+    reasoning = row.reasoning or tags
     return replace(
         row,
         offers_tools=known is not None and _has_word(template, "tools"),
@@ -286,10 +283,17 @@ def find_family(template: str, architecture: str = "") -> Family:
         reasoning=reasoning,
         thinking_switch=switch,
         takes_effort=row.takes_effort or _has_word(template, "reasoning_effort"),
+        writes_reasoning=_has_word(template, row.reasoning_key),
+        clears_reasoning=_has_word(template, "clear_thinking"),
         # Those with this switch think unless it is off; those without open the tag themselves.
         thinks_alone=row.thinks_alone or (reasoning is not None and switch == "enable_thinking"),
         markers=(*row.markers, *((reasoning.begin, reasoning.end) if reasoning else ())),
     )
+
+
+def _is_of(row: Family, template: str, architecture: str, name: str | None) -> bool:
+    is_like = architecture in row.architectures or all(sign in template for sign in row.signs)
+    return is_like if name is None else row.name == name
 
 
 def _has_word(template: str, word: str) -> bool:

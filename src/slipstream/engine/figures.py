@@ -9,7 +9,7 @@ from slipstream.engine.choice import Choice
 from slipstream.engine.protocol import Stats
 from slipstream.engine.scheduler import Scheduler
 
-_MEMORY: Final = 16  # requests whose leaving says how quickly places become free
+_MEMORY: Final = 32  # answers whose length says how quickly places become free
 _TAU_S: Final = 5.0  # seconds of work after which a rate has forgotten two thirds
 _UNKNOWN_WAIT_S: Final = 1.0  # before anything has left
 
@@ -28,7 +28,7 @@ class Figures:
     busy_s: float = 0.0
     runner_s: float = 0.0
     tokens_per_s: float = 0.0  # of answers, over the last seconds of work
-    _left_s: deque[float] = field(default_factory=lambda: deque(maxlen=_MEMORY))
+    _lives_s: deque[float] = field(default_factory=lambda: deque(maxlen=_MEMORY))
 
     def note_step(self, num_answer_tokens: int, step_s: float, runner_s: float) -> None:
         """Count one step."""
@@ -46,21 +46,20 @@ class Figures:
         self.accepted.update(choice.accepted)
         self.rejected.update(choice.rejected)
 
-    def note_left(self, now_s: float) -> None:
-        """Note that a request is finished and its place is free."""
-        self._left_s.append(now_s)
+    def note_left(self, lived_s: float) -> None:
+        """Note that an answer is complete, and for how long it had its place."""
+        self._lives_s.append(lived_s)
 
-    def wait_s(self, num_waiting: int, has_place: bool) -> float:
-        """Estimate how long a request that comes now waits for its place.
+    def wait_s(self, num_waiting: int, num_running: int) -> float:
+        """Estimate how long a request waits that comes now and finds no place.
 
-        Places become free as often as they did lately.
+        Each of those that run keeps its place for as long as the last ones did; so places become
+        free that much more often, whether they become so one by one or all at once.
         """
-        if has_place and num_waiting == 0:
-            return 0.0
-        if len(self._left_s) < 2:
+        if not self._lives_s:
             return _UNKNOWN_WAIT_S * (num_waiting + 1)
-        between_s = (self._left_s[-1] - self._left_s[0]) / (len(self._left_s) - 1)
-        return between_s * (num_waiting + 1)
+        life_s = sum(self._lives_s) / len(self._lives_s)
+        return life_s * (num_waiting + 1) / max(num_running, 1)
 
 
 def stats_of(

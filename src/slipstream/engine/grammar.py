@@ -10,7 +10,9 @@ trigger is heard nothing is computed, and every token may come.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from slipstream.engine.closing import share_of
 from slipstream.engine.grammar_tokens import GrammarTokens
 from slipstream.engine.grammar_trigger import Trigger
 from slipstream.engine.grammar_walk import Grammar, Walk
@@ -36,10 +38,18 @@ class Stage:
 class Matcher:
     """Where one answer stands in what it must look like. One thread at a time."""
 
-    __slots__ = ("_heard", "_is_awake", "_is_over", "_stages", "_tokens", "_walk")
+    __slots__ = ("_heard", "_is_awake", "_is_over", "_num_closing", "_stages", "_tokens", "_walk")
 
-    def __init__(self, tokens: GrammarTokens, stages: tuple[Stage, ...]) -> None:
-        self._tokens = tokens
+    def __init__(
+        self, tokens: GrammarTokens, stages: tuple[Stage, ...], num_closing: int = 0
+    ) -> None:
+        """Stand at the beginning.
+
+        Args:
+            num_closing: Tokens before the limit of the answer in which it is brought to its end;
+                only where whatever has a mask is JSON.
+        """
+        self._tokens, self._num_closing = tokens, num_closing
         self._is_over = False
         self._enter(stages)
 
@@ -80,6 +90,38 @@ class Matcher:
             masks.append(ahead._mask())
         return masks
 
+    def narrowed(
+        self,
+        masks: Sequence[Mask | None],
+        guesses: Sequence[int],
+        number: int,
+        *,
+        least: int,
+        limit: int,
+    ) -> list[Mask | None]:
+        """Return masks that let an answer come to its end before it is cut off.
+
+        Args:
+            masks: Those here and behind each of the guesses, as `masks` gave them.
+            number: Of the token that the first one is for, in its answer.
+            least: Tokens that the answer must have; `limit`: that it may have.
+        """
+        start = max(limit - share_of(self._num_closing, limit), least)
+        if number + len(masks) <= start:
+            return [*masks]
+        closer, ended = self._tokens.closer, self._tokens.end_mask
+        return [
+            closer.narrowed(mask, number + at, partial(self._ahead, guesses[:at]))
+            if mask is not None and mask is not ended and number + at >= start
+            else mask
+            for at, mask in enumerate(masks)
+        ]
+
+    def _ahead(self, guesses: Sequence[int], token_ids: tuple[int, ...]) -> Mask | None:
+        """Return the mask behind guesses and further tokens; None where they may not come."""
+        masks = self.masks([*guesses, *token_ids])
+        return masks[-1] if len(masks) > len(guesses) + len(token_ids) else None
+
     def accept(self, token_id: int) -> None:
         """Go on by a token that the mask let pass.
 
@@ -118,6 +160,7 @@ class Matcher:
         """Return another one that stands here."""
         child = Matcher.__new__(Matcher)
         child._tokens, child._stages, child._heard = self._tokens, self._stages, self._heard
+        child._num_closing = self._num_closing
         child._is_awake, child._is_over = self._is_awake, self._is_over
         child._walk = self._walk.fork() if self._walk is not None else None
         return child

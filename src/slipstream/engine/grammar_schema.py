@@ -3,8 +3,10 @@
 Covers what llguidance covers; a keyword that it cannot enforce is refused with its path.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -26,6 +28,9 @@ _OPTIONS_KEY: Final = "x-guidance"
 
 _MOST_BYTES: Final = 512 * 1024  # of a schema's text; takes half a second to compile
 _MOST_SEARCHED_BYTES: Final = 2 * 1024 * 1024  # compiled again to find the place that is wrong
+
+_URI_LETTERS: Final = "%!#$&'()*+,/:;=?@~"  # beside those that `quote` leaves anyway
+_LOOSE_PERCENT: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 
 # Where subschemas stand.
 _ONE: Final = (
@@ -87,11 +92,13 @@ def with_options(schema: Schema, *, is_lenient: bool) -> Schema:
     """Return a copy of a schema that tells llguidance how JSON is to be written.
 
     Objects that list their properties, and leave open whether there are others, get no others:
-    all that is written obeys the schema, and a small model comes to an end.
+    all that is written obeys the schema, and a small model comes to an end. References to names
+    with letters that no URI has are written as URIs.
     """
     options = {**_OPTIONS, "lenient": is_lenient, "coerce_one_of": is_lenient}
     bare = {key: value for key, value in schema.items() if key != _OPTIONS_KEY}
-    return {**(_closed(bare) if _may_close(bare) else bare), _OPTIONS_KEY: options}
+    closes = _may_close(bare)
+    return {**_copied(bare, _closed if closes else _unclosed), _OPTIONS_KEY: options}
 
 
 def explain(schema: Schema, error: str, check: Callable[[Schema], str]) -> str:
@@ -155,22 +162,36 @@ def _may_close(schema: Schema) -> bool:
     return True
 
 
-def _closed(schema: Any) -> Any:
-    """Return a copy in which plain objects allow the properties that they list alone."""
+def _copied(schema: Any, change: Callable[[Schema], Schema]) -> Any:
+    """Return a copy in which each subschema is changed."""
     if isinstance(schema, list):
-        return [_closed(each) for each in schema]
+        return [_copied(each, change) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    copy = {keyword: _closed_value(keyword, value) for keyword, value in schema.items()}
-    listed = schema.get("properties")
-    if isinstance(listed, dict) and not schema.keys() & _OPEN:
-        required = schema.get("required", [])
-        is_complete = isinstance(required, list) and set(map(str, required)) <= listed.keys()
-        copy |= {"additionalProperties": False} if is_complete else {}
-    return copy
+    copy = {keyword: _copied_value(keyword, value, change) for keyword, value in schema.items()}
+    return change(copy)
 
 
-def _closed_value(keyword: str, value: Any) -> Any:
+def _copied_value(keyword: str, value: Any, change: Callable[[Schema], Schema]) -> Any:
     if keyword in _MAPS and isinstance(value, dict):
-        return {name: _closed(each) for name, each in value.items()}
-    return _closed(value) if keyword in _ONE or keyword in _LISTS else value
+        return {name: _copied(each, change) for name, each in value.items()}
+    return _copied(value, change) if keyword in _ONE or keyword in _LISTS else value
+
+
+def _unclosed(schema: Schema) -> Schema:
+    """Return a schema with its reference as a URI."""
+    reference = schema.get("$ref")
+    if not isinstance(reference, str):
+        return schema
+    whole = _LOOSE_PERCENT.sub("%25", reference)
+    return {**schema, "$ref": quote(whole, safe=_URI_LETTERS)}
+
+
+def _closed(schema: Schema) -> Schema:
+    """Return a schema that, as a plain object, allows the properties that it lists alone."""
+    listed = schema.get("properties")
+    if not isinstance(listed, dict) or schema.keys() & _OPEN:
+        return _unclosed(schema)
+    required = schema.get("required", [])
+    is_complete = isinstance(required, list) and set(map(str, required)) <= listed.keys()
+    return {**schema, "additionalProperties": False} if is_complete else schema

@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from llguidance import LLTokenizer, TokenizerWrapper
 
+from slipstream.engine.closing import Closer
 from slipstream.engine.masks import mask_of, num_words
 from slipstream.engine.weights.manifest import TokenTable
 
@@ -31,7 +32,7 @@ class GrammarTokens:
         encode: Encode,
         num_logits: int | None = None,
     ) -> None:
-        """Build the tree of tokens; takes a quarter of a second.
+        """Build the tree of tokens and sort them; takes a third of a second.
 
         Args:
             end_ids: Tokens that end an answer.
@@ -52,6 +53,7 @@ class GrammarTokens:
         )
         self.num_words = num_words(self.native.vocab_size)
         self.end_mask = mask_of(end_ids, self.num_words)
+        self.closer = Closer(map(self.text_of, range(len(self._bytes))), self.end_mask)
         self.encode(_ANCHOR)  # a tokenizer's first text takes 0.1 s: not in the midst of answers
 
     def text_of(self, token_id: int) -> bytes:

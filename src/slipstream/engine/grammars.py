@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from llguidance import LLMatcher
 
+from slipstream.engine.closing import closing_tokens
 from slipstream.engine.grammar import Matcher, Stage
 from slipstream.engine.grammar_schema import Schema, explain, read_schema, with_options
 from slipstream.engine.grammar_spec import (
@@ -79,7 +80,7 @@ class Grammars:
         self._cache[key] = stages
         if len(self._cache) > _CACHED_PLANS:
             self._cache.popitem(last=False)
-        return Matcher(self._tokens, stages)
+        return Matcher(self._tokens, stages, 0 if begun_by else _num_closing(form, tool_use))
 
     def _stages(
         self, form: AnswerForm | None, tool_use: ToolUse | None, after: str, begun_by: str
@@ -206,6 +207,21 @@ class Grammars:
     def _compiled(self, grammars: list[dict[str, Any]], param: str) -> Grammar:
         source = msgspec.json.encode({"grammars": grammars}).decode()
         return Grammar(self._tokens, source, param)
+
+
+def _num_closing(form: AnswerForm | None, tool_use: ToolUse | None) -> int:
+    """Return how many tokens the end of an answer may take; 0 where it may be free text."""
+    letters = [len(tool.parameters) for tool in tool_use.tools] if tool_use is not None else []
+    match form:
+        case JsonSchema(schema):
+            letters.append(len(schema))
+        case JsonObject():
+            letters.append(0)
+        case None if tool_use is not None and tool_use.choice != "auto":
+            pass
+        case _:
+            return 0
+    return closing_tokens(max(letters))
 
 
 def _param(form: AnswerForm | None) -> str:

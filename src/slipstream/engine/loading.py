@@ -54,7 +54,7 @@ def load_model(directory: Path, settings: EngineSettings) -> LoadedModel | Loade
     tokenizer = Tokenizer(
         directory / TOKENIZER_FILE, guard=guard, control_ids=control_ids, bos_id=facts.bos_token_id
     )
-    template = _read_template(directory / TEMPLATE_FILE, facts, table, guard)
+    template = _read_template(directory, facts, settings, table, guard)
     family = template.family if template is not None else GENERIC
     runner, measured = load_runner(directory / MODEL_FILE, settings)
     pool = BlockPool(runner.num_blocks, ttl_s=settings.prefix_ttl_s)
@@ -68,7 +68,7 @@ def load_model(directory: Path, settings: EngineSettings) -> LoadedModel | Loade
     )
     ready = Ready(
         model=facts.name,
-        fingerprint=_fingerprint(facts, runner.precision),
+        fingerprint=_fingerprint(facts, runner.precision, _own_template(settings)),
         context_tokens=facts.context_tokens,
         cache_tokens=cache_tokens,
         num_threads=runner.num_threads,
@@ -133,25 +133,43 @@ def _shared_encode(tokenizer: Tokenizer) -> Callable[[str], list[int]]:
 
 
 def _read_template(
-    file: Path, facts: ModelFacts, table: TokenTable, guard: Guard
+    directory: Path,
+    facts: ModelFacts,
+    settings: EngineSettings,
+    table: TokenTable,
+    guard: Guard,
 ) -> ChatTemplate | None:
-    if not file.exists():
-        return None
+    source = _own_template(settings)
+    if source is None:
+        file = directory / TEMPLATE_FILE
+        if not file.exists():
+            return None
+        source = _read_text(file)
     tokens = {"eos_token": _text(table, facts.eos_token_ids[0])} if facts.eos_token_ids else {}
     if facts.bos_token_id is not None:
         tokens["bos_token"] = _text(table, facts.bos_token_id)
-    try:
-        source = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise LoadFailed(f"{file}: {exc}") from exc
-    family = find_family(source, facts.architecture)
+    family = find_family(source, facts.architecture, settings.family)
     return ChatTemplate(source, guard=guard, tokens=tokens, family=family)
+
+
+def _own_template(settings: EngineSettings) -> str | None:
+    """Return the template that the settings name, in place of the model's."""
+    return None if settings.template is None else _read_text(Path(settings.template))
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as exc:  # no such file, no UTF-8, no name of a file
+        raise LoadFailed(f"the chat template cannot be read: {exc}") from exc
 
 
 def _text(table: TokenTable, token_id: int) -> str:
     return table.bytes[token_id].decode("utf-8", errors="replace")
 
 
-def _fingerprint(facts: ModelFacts, precision: str) -> str:
-    said = (facts.source_sha256, facts.weights_format, precision, openvino.__version__)
-    return "fp_" + hashlib.sha256("\0".join(said).encode()).hexdigest()[:12]
+def _fingerprint(facts: ModelFacts, precision: str, template: str | None = None) -> str:
+    said = [facts.source_sha256, facts.weights_format, precision, openvino.__version__]
+    if template is not None:
+        said.append(template)
+    return "fp_" + hashlib.sha256("\0".join(said).encode()).hexdigest()[:20]

@@ -5,7 +5,7 @@
 
 import os
 import secrets
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,6 +49,10 @@ class Vocabulary:
     hidden: frozenset[int]
     parsed: frozenset[int]
 
+    def text(self, token_ids: Iterable[int]) -> str:
+        """Return what tokens spell, control tokens by their names."""
+        return b"".join(self.bytes[token_id] for token_id in token_ids).decode(errors="replace")
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
@@ -86,13 +90,20 @@ class LoadedModel:
                 f"model writes at the same time, got {message.num_choices}.",
                 param="n",
             )
+        if message.max_tokens is not None and message.max_tokens < 1:
+            raise BadRequest(
+                f"Invalid value for 'max_tokens': expected at least 1, got {message.max_tokens}.",
+                param="max_tokens",
+            )
+        prompt = self._prompts.encode(message)
         return Request(
             key=key,
             reply=reply,
             request_id=message.request_id,
-            first=self._make_choice(message, self._prompts.encode(message)),
+            first=self._make_choice(message, prompt),
             arrived_s=now_s,
             max_queue_s=message.max_queue_s,
+            prompt_text=self._vocabulary.text(prompt.token_ids) if message.wants_prompt else "",
         )
 
     def _make_choice(self, message: Generate, prompt: Prompt) -> Choice:
@@ -111,6 +122,7 @@ class LoadedModel:
             lambda: Drafter(sequence.token_ids[: sequence.num_prompt], predicted),
             min_tokens=message.min_tokens,
             matcher=self._make_matcher(message, prompt.rendered),
+            tells_tokens=message.wants_tokens,
         )
 
     def _make_sequence(self, message: Generate, token_ids: list[int]) -> Sequence:
@@ -121,7 +133,8 @@ class LoadedModel:
         return Sequence(
             token_ids,
             limit,
-            tenant=f"{message.tenant}\0{message.cache_key}",
+            tenant=message.tenant,
+            cache_key=message.cache_key,
             priority=message.priority,
             is_exact=self._settings.batch_invariant or asks_exact,
             num_choices=message.num_choices,

@@ -64,6 +64,8 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True, omit_d
         cache_key: Parts a tenant's cache further, where the caller wants it.
         priority: 0 is the usual one; higher goes first.
         max_queue_s: Refuse if it would wait longer than this for its place; None waits.
+        wants_tokens: Deltas tell the ids of their tokens.
+        wants_prompt: Started tells the text of the prompt.
     """
 
     request_id: int
@@ -93,6 +95,8 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True, omit_d
     cache_key: str = ""
     priority: int = 0
     max_queue_s: float | None = None
+    wants_tokens: bool = False
+    wants_prompt: bool = False
 
 
 class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):
@@ -142,12 +146,13 @@ class Ready(msgspec.Struct, frozen=True, tag="ready", kw_only=True):
     is_invariant: bool = True
 
 
-class Started(msgspec.Struct, frozen=True, tag="started", kw_only=True):
+class Started(msgspec.Struct, frozen=True, tag="started", kw_only=True, omit_defaults=True):
     """The request left the queue and its prompt is being read."""
 
     request_id: int
     prompt_tokens: int
     cached_tokens: int  # of the prompt, that need not be read
+    prompt_text: str = ""  # if it was asked for; control tokens are spelled
 
 
 class Logprob(msgspec.Struct, frozen=True, array_like=True):
@@ -161,7 +166,12 @@ class Logprob(msgspec.Struct, frozen=True, array_like=True):
 class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True):
     """More of one choice's answer: whole characters of one token or several, or a whole call.
 
-    `num_tokens` counts the tokens that were generated since the choice's Delta before it.
+    Never text and reasoning together. `num_tokens` counts its tokens, markers included, and
+    `logprobs` is of these; each token of a choice is in one Delta, in order.
+
+    Args:
+        is_reasoning: Its tokens were reasoning although it shows none.
+        tokens: Their ids, if they were asked for.
     """
 
     request_id: int
@@ -172,6 +182,13 @@ class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True):
     tool_call: ToolCall | None = None
     logprobs: tuple[Logprob, ...] = ()
     finish: FinishReason | None = None  # this choice is complete; the last Delta that it has
+    is_reasoning: bool = False
+    tokens: tuple[int, ...] = ()
+
+    @property
+    def has_reasoned(self) -> bool:
+        """Whether its tokens were reasoning."""
+        return self.is_reasoning or bool(self.reasoning)
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished", kw_only=True):

@@ -20,6 +20,7 @@ class Request:
         first: The first of its choices; the others are forked from it when its prompt is read.
         arrived_s: On the engine's clock.
         max_queue_s: It is refused if it would wait longer for its place.
+        prompt_text: To be told when it starts; empty where nobody asked.
     """
 
     key: Hashable
@@ -28,6 +29,7 @@ class Request:
     first: Choice
     arrived_s: float
     max_queue_s: float | None = None
+    prompt_text: str = ""
     started_s: float | None = None
     first_token_s: float | None = None
     choices: list[Choice] = field(init=False)
@@ -48,6 +50,7 @@ class Request:
             request_id=self.request_id,
             prompt_tokens=sequence.num_prompt,
             cached_tokens=sequence.num_cached,
+            prompt_text=self.prompt_text,
         )
 
     def fork(self) -> list[Choice]:

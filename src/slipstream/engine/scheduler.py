@@ -106,7 +106,7 @@ class Scheduler:
         assert sequence.num_choices <= self._limits.max_running, "it can never be admitted"
         assert sequence not in self._tickets, "it is here already"
         self._pass_time(now_s)
-        order, chain = (self._num_added, 0), Chain(sequence.tenant)
+        order, chain = (self._num_added, 0), Chain(f"{sequence.tenant}\0{sequence.cache_key}")
         patience_s = self._limits.patience_s
         ticket = Ticket(sequence, order, sequence.priority, sequence.num_choices, patience_s, chain)
         self._num_added += 1

@@ -26,6 +26,7 @@ class Sequence:
         token_ids: The prompt; answer tokens are added behind it.
         limit_tokens: The length at which it ends; its last token is never computed.
         tenant: Who shares cached prefixes with nobody else, and takes turns with the others.
+        cache_key: Parts the tenant's cached prefixes, but not its turns.
         priority: Of its service tier; 0 is the usual one, higher goes first.
         is_exact: Never computed one token at a time, so that guesses change nothing.
         shares_prefix: Whether it may use, and leave, blocks in the prefix cache.
@@ -35,6 +36,7 @@ class Sequence:
     token_ids: list[int]
     limit_tokens: int
     tenant: str = ""
+    cache_key: str = ""
     priority: int = 0
     is_exact: bool = False
     shares_prefix: bool = True
@@ -66,6 +68,11 @@ class Sequence:
         return len(self.token_ids) - self.num_prompt
 
     @property
+    def num_most(self) -> int:
+        """Tokens that the answer may have."""
+        return self.limit_tokens - self.num_prompt
+
+    @property
     def is_full(self) -> bool:
         """Whether no token may be added."""
         return len(self.token_ids) >= self.limit_tokens
@@ -80,6 +87,7 @@ class Sequence:
             list(self.token_ids),
             self.limit_tokens,
             tenant=self.tenant,
+            cache_key=self.cache_key,
             priority=self.priority,
             is_exact=self.is_exact,
             shares_prefix=self.shares_prefix,

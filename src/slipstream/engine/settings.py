@@ -5,6 +5,18 @@ from dataclasses import dataclass
 from slipstream.settings import setting
 
 MIB = 1024 * 1024
+FAMILIES = (  # the rows of families.py, which a gateway has no need to load
+    "generic",
+    "harmony",
+    "deepseek-r1",
+    "deepseek-v3.1",
+    "glm",
+    "qwen-coder",
+    "hermes",
+    "llama3",
+    "mistral-v13",
+    "mistral",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,17 @@ class EngineSettings:
         "it; free for one or two answers at once, half as slow again for 16. Left false, a request "
         "is exact that gives a seed or a prediction, and one that runs alone",
         default=False,
+    )
+    template: str | None = setting(
+        "a file with a chat template to use in place of the model's own; from the folder that "
+        "Slipstream was started in",
+        default=None,
+    )
+    family: str | None = setting(
+        "how the model writes reasoning and calls of functions, where its template does not tell: "
+        "Qwen 2.5 and 3 write like hermes, gpt-oss writes harmony",
+        default=None,
+        choices=FAMILIES,
     )
     device: str = setting(
         "where the model runs, by OpenVINO's name: CPU, GPU, GPU.1, NPU; only CPU is tested",

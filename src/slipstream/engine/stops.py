@@ -24,6 +24,16 @@ class StopScanner:
         self._stops = stops
         self._held = ""
 
+    @property
+    def has_stops(self) -> bool:
+        """Whether there is anything to look for."""
+        return bool(self._stops)
+
+    @property
+    def num_held(self) -> int:
+        """Letters that are held back."""
+        return len(self._held)
+
     def feed(self, text: str) -> Scanned:
         """Add text; after a stop was found the scanner is of no further use."""
         if not self._stops:

@@ -21,6 +21,9 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from slipstream.engine.conversation import (
+    BEGIN_SHIELD,
+    END_SHIELD,
+    SHIELD,
     add_to_system,
     guarded,
     template_messages,
@@ -50,7 +53,8 @@ class Guard:
 
     def __init__(self, control_tokens: Iterable[str]) -> None:
         # The longest first: of two tokens that begin alike the regular expression takes the first.
-        self._hidden = [_MARK, *sorted({t for t in control_tokens if t}, key=len, reverse=True)]
+        named = sorted({t for t in control_tokens if t}, key=len, reverse=True)
+        self._hidden = [_MARK, *named, SHIELD]
         self._numbers = {text: number for number, text in enumerate(self._hidden)}
         self._pattern = re.compile("|".join(map(re.escape, self._hidden)))
 
@@ -122,7 +126,7 @@ class ChatTemplate:
             BadRequest: The template refuses this conversation, or cannot express it.
         """
         try:
-            return self._run(self._values(messages, tools, switches))
+            return self._unshielded(self._run(self._values(messages, tools, switches)))
         except _Refused as exc:
             raise BadRequest(
                 f"The model's chat template refuses these messages: {exc}", param="messages"
@@ -136,7 +140,10 @@ class ChatTemplate:
         self, messages: Sequence[ChatMessage], tools: Sequence[Tool], switches: Mapping[str, Any]
     ) -> dict[str, Any]:
         family, hide = self.family, self._guard.hide
-        shaped = template_messages(messages, family, hide)
+        clears = switches.get("clear_thinking")
+        shaped = template_messages(
+            messages, family, hide, clears=clears if isinstance(clears, bool) else None
+        )
         offered = template_tools(tools, hide) if tools and family.offers_tools else None
         if tools and offered is None:
             said = tools_text(tools, family.tool_format, hide)
@@ -152,6 +159,13 @@ class ChatTemplate:
 
     def _run(self, values: Mapping[str, Any]) -> str:
         return self._template.render({**values, **self._tokens, "add_generation_prompt": True})
+
+    def _unshielded(self, rendered: str) -> str:
+        """Put the markers of reasoning in their place."""
+        if SHIELD not in rendered or self.family.reasoning is None:
+            return rendered
+        begin, end = self.family.reasoning.begin, self.family.reasoning.end
+        return rendered.replace(BEGIN_SHIELD, begin).replace(END_SHIELD, end)
 
     def _has_system(self) -> bool:
         """Whether the template writes a system message; tried once."""

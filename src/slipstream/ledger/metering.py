@@ -155,7 +155,9 @@ class _Account:
         receipt = Receipt(
             attempt_id=attempt.attempt_id, target=attempt.target, num_attempts=attempt.number
         )
-        return Frame(frame.data, frame.meaning, frame.usage, frame.finish_reason, receipt)
+        return Frame(
+            frame.data, frame.meaning, frame.usage, frame.finish_reason, receipt, frame.changes
+        )
 
     def fail(self, error: GatewayError) -> None:
         """Settle an attempt that raised an error of ours."""
@@ -193,7 +195,7 @@ class _Account:
             usage=usage,
             cost_usd_pico=cost,
         )
-        return Frame(frame.data, _END, frame.usage, frame.finish_reason, receipt)
+        return Frame(frame.data, _END, frame.usage, frame.finish_reason, receipt, frame.changes)
 
     def _settle(
         self, state: State, blame: "_Blame", usage: Usage | None = None

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import msgspec
 
+Keys = dict[bytes, tuple[str, str]]
+"""SHA-256 digest of each valid key to the key's id and name."""
+
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """First notice: the schema is current, and these keys are valid (SHA-256 digest to id)."""
+    """First notice: the schema is current, and these keys are valid."""
 
-    keys: dict[bytes, str]
+    keys: Keys
 
 
 class KeysChanged(msgspec.Struct, frozen=True, tag="keys_changed"):
     """The keys that are valid from now on; replaces what was sent before."""
 
-    keys: dict[bytes, str]
+    keys: Keys
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):

@@ -1,1 +1,1 @@
-"""Virtual keys (budgets and rate limits come to live here too)."""
+"""Virtual keys and their rate limits (budgets come to live here too)."""

@@ -21,8 +21,8 @@ MAX_NAME_CHARS: Final = 64
 _NUM_RANDOM_BYTES: Final = 32
 _NUM_SHOWN_CHARS: Final = len(KEY_PREFIX) + 4
 
-KeySnapshot = dict[bytes, str]
-"""SHA-256 digest of each valid key to the key's id."""
+KeySnapshot = dict[bytes, tuple[str, str]]
+"""SHA-256 digest of each valid key to the key's id and name."""
 
 
 class Database(Protocol):
@@ -108,8 +108,9 @@ def revoke_key(database: Database, name_or_id: str, now_ns: int) -> KeyRecord:
 
 def load_snapshot(database: Database) -> KeySnapshot:
     """Return all valid keys for the hot path."""
-    query = "SELECT sha256, key_id FROM keys WHERE revoked_at_ns IS NULL"
-    return {bytes(digest): key_id for digest, key_id in database.execute(query)}
+    query = "SELECT sha256, key_id, name FROM keys WHERE revoked_at_ns IS NULL"
+    rows = database.execute(query)
+    return {bytes(digest): (key_id, name) for digest, key_id, name in rows}
 
 
 def snapshot_version(database: Database) -> tuple[object, ...]:

@@ -58,12 +58,20 @@ class Planner:
         Raises:
             UnknownModel: The name stands for nothing; the error names the nearest that do.
         """
-        found = self._plans.get(call.model)
+        return self.plan_of(call.model)
+
+    def plan_of(self, model: str) -> Plan:
+        """Return what to try for calls of this public name.
+
+        Raises:
+            UnknownModel: It stands for nothing.
+        """
+        found = self._plans.get(model)
         if found is None:
-            found = self._resolve(call.model)
+            found = self._resolve(model)
             if len(self._plans) >= _MAX_CACHED_PINS:
                 self._plans.clear()
-            self._plans[call.model] = found
+            self._plans[model] = found
         return found
 
     def _resolve(self, model: str) -> Plan:

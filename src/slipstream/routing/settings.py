@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from slipstream.settings import setting
 
+PROFILES = ("openai", "cerebras")
 STRATEGIES = ("pinned", "ordered")
 
 
@@ -21,4 +22,14 @@ class RouteSettings:
     )
     max_attempts: int = setting(
         "How many targets one request may try.", default=4, least=1, most=16
+    )
+    profile: str | None = setting(
+        "Whose API it imitates to the letter. Left out: `[server] profile` decides.",
+        default=None,
+        choices=PROFILES,
+    )
+    like: str | None = setting(
+        "Under the Cerebras profile: the Cerebras model whose abilities and limits it has. Left "
+        "out: the one of its own name; any other name refuses nothing for the model's sake.",
+        default=None,
     )

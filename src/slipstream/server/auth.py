@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from slipstream.errors import Unauthorized
+from slipstream.errors import NoKey, Unauthorized
 
 FindKey = Callable[[str], str | None]
 """From the key's text to the id of its owner; None for a key that is unknown or revoked."""
@@ -21,13 +21,14 @@ def authenticate(headers: Iterable[tuple[bytes, bytes]], find_key: FindKey | Non
         find_key: None where the server asks for no key; a key that is sent is then not looked at.
 
     Raises:
-        Unauthorized: There is no key, or it is not one of ours. Its text is not repeated.
+        NoKey: None was sent.
+        Unauthorized: It is not one of ours. Its text is not repeated.
     """
     if find_key is None:
         return NO_KEY
     key = _sent_key(headers)
     if key is None:
-        raise Unauthorized(f"No API key was sent. {_HINT}")
+        raise NoKey(f"No API key was sent. {_HINT}")
     key_id = find_key(key)
     if key_id is None:
         raise Unauthorized(f"The API key that was sent is not known here. {_HINT}")

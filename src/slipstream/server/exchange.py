@@ -8,24 +8,30 @@ An Exchange lives as long as one request. It never touches a provider: it pulls 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import NamedTuple
 
-from slipstream.call import Call, Dialect, Frame, Frames, Meaning, Receipt, Serve
+from slipstream.call import Call, Frame, Frames, Meaning, Receipt, Serve, Usage
 from slipstream.errors import GatewayError
+from slipstream.limits.accounts import Admission
+from slipstream.limits.rates import RateLimits, reserved_output_tokens
 from slipstream.server.asgi import Header, Receive, Scope, Send
 from slipstream.server.auth import FindKey, authenticate
-from slipstream.server.body import ClientGone, read_body
+from slipstream.server.body import ClientGone, as_json, read_body
+from slipstream.server.profiles import OPENAI, Door, Profiles
 from slipstream.server.protocol import ON_GONE
-from slipstream.server.render import error_headers, render_error, render_error_event
-from slipstream.server.reply import JSON, receipt_headers, send_whole
+from slipstream.server.render import send_error
+from slipstream.server.reply import JSON, changes_header, receipt_headers
 from slipstream.server.summary import Summary
-from slipstream.wire.openai_chat import Scan, fields_among
 
+# About four bytes of English or JSON make a token; it is corrected once the answer tells.
+_BYTES_PER_TOKEN = 4
 _EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 # Buffering proxies would hold back tokens; caches must not keep answers.
 _STREAM_HEADERS = (_EVENTS, (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+KEY_ID = "slipstream.key_id"
+"""In the scope of a request from inside: whose it is. What HTTP sends cannot set it."""
+_BEHIND = -1  # requests from inside wait for those that somebody waits for
 STOPPING = "This gateway is being stopped; send the request again."
 
 
@@ -37,33 +43,39 @@ class Stopping(GatewayError):
     retry_after_s = 1.0  # another replica, or this one when it is back
 
 
-class Ingress(NamedTuple):
-    """What requests at one path are.
+class Terms(NamedTuple):
+    """On what terms requests are taken.
 
     Args:
-        scan: Reads what routing needs; raises BadRequest.
-        refused_fields: Of each provider that refuses any, so that an answer can say which of the
-            request's fields were left out.
+        find_key: None where no key is asked for.
+        max_body_bytes: Bound on a request's body, packed and unpacked.
     """
 
-    dialect: Dialect
-    scan: Callable[[bytes], Scan]
-    refused_fields: Mapping[str, tuple[str, ...]]
+    find_key: FindKey | None
+    profiles: Profiles
+    limits: RateLimits
+    max_body_bytes: int
 
 
 class Exchange:
     """Answers one request for an answer of a model, in whatever dialect."""
 
     __slots__ = (
+        "_admission",
+        "_door",
         "_first_frame_at_s",
         "_has_ended",
         "_has_started",
-        "_ingress",
+        "_headers",
         "_is_gone",
+        "_limited",
+        "_profile",
         "_receive",
         "_scope",
         "_send",
         "_task",
+        "_terms",
+        "_usage",
         "call",
         "call_id",
         "error",
@@ -74,7 +86,8 @@ class Exchange:
 
     def __init__(
         self,
-        ingress: Ingress,
+        door: Door,
+        terms: Terms,
         call_id: str,
         scope: Scope,
         receive: Receive,
@@ -88,21 +101,26 @@ class Exchange:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._ingress = ingress
+        self._door, self._terms = door, terms
+        self._headers = dict(scope["headers"])
+        self._profile = terms.profiles.of_caller(self._headers)  # until the model is known
         self.started_at_s = perf_counter()
         self._first_frame_at_s = 0.0
+        self._admission: Admission | None = None
+        self._limited: tuple[str, str] | None = None  # key and model, for `standing`
+        self._usage: Usage | None = None
         self._has_started = False
         self._has_ended = False
         self._is_gone = False
         self._task = asyncio.current_task()
 
-    async def run(self, serve: Serve, find_key: FindKey | None, max_body_bytes: int) -> None:
+    async def run(self, serve: Serve) -> None:
         """Answer the request, whatever happens; returns when nothing is left to do."""
         self._scope[ON_GONE] = self._on_gone
         try:
             try:
-                self.call = await self._read_call(find_key, max_body_bytes)
-                await self._relay(serve(self.call))
+                call = self.call = await self._read_call()
+                await self._relay(serve(call))
             except GatewayError as error:
                 await self.fail(error)
         except ClientGone:
@@ -113,6 +131,7 @@ class Exchange:
             if not self._is_gone:
                 await self.fail(Stopping(STOPPING))
         finally:
+            self._settle()
             del self._scope[ON_GONE]  # a cycle: the collector would have to find every request
 
     async def fail(self, error: GatewayError) -> None:
@@ -122,19 +141,31 @@ class Exchange:
         """
         self.error = error
         if not self._has_started:
-            self.status = error.status
-            headers = [(b"x-request-id", self.call_id.encode()), JSON, *error_headers(error)]
-            await send_whole(self._send, error.status, render_error(error), headers)
+            self.status = self._profile.errors.status(error)
+            headers = self._limit_headers()
+            await send_error(self._send, self.call_id, error, self._profile.errors, *headers)
         elif not self._has_ended and self.call is not None and self.call.is_stream:
-            event = render_error_event(error)
+            event = self._profile.errors.event(error)
             await self._send({"type": "http.response.body", "body": event, "more_body": False})
 
-    async def _read_call(self, find_key: FindKey | None, max_body_bytes: int) -> Call:
-        headers = self._scope["headers"]
-        key_id = authenticate(headers, find_key)
-        body = await read_body(headers, self._receive, max_body_bytes)
-        ingress = self._ingress
-        scan = ingress.scan(body)
+    async def _read_call(self) -> Call:
+        terms = self._terms
+        headers, by_name = self._scope["headers"], self._headers
+        inside_key = self._scope.get(KEY_ID)
+        key_id = inside_key or authenticate(headers, terms.find_key)
+        body = await read_body(headers, self._receive, terms.max_body_bytes)
+        body = as_json(by_name, body, terms.max_body_bytes)
+        self._profile = profile = terms.profiles.of_request(body, self._profile)
+        ingress = self._door.get(profile.name) or self._door[OPENAI.name]
+        scan = ingress.read(body, by_name)
+        self._limited = (key_id, scan.model)
+        if terms.limits.is_set:
+            self._admission = terms.limits.admit(
+                key_id,
+                scan.model,
+                len(body) // _BYTES_PER_TOKEN,
+                reserved_output_tokens(scan.max_output_tokens, scan.num_choices),
+            )
         return Call(
             call_id=self.call_id,
             dialect=ingress.dialect,
@@ -144,6 +175,8 @@ class Exchange:
             is_stream=scan.is_stream,
             wants_usage=scan.wants_usage,
             max_output_tokens=scan.max_output_tokens,
+            asked=scan.asked,
+            priority=0 if inside_key is None else _BEHIND,
         )
 
     async def _relay(self, answer: Frames) -> None:
@@ -151,7 +184,11 @@ class Exchange:
             async for frame in answer:
                 if frame.receipt is not None:
                     self.receipt = frame.receipt
+                if frame.usage is not None:
+                    self._usage = frame.usage
                 is_last = self._has_ended = frame.meaning is Meaning.END
+                if is_last:
+                    self._settle()  # before the client hears of it, and asks again
                 if not self._has_started:
                     await self._start(frame)
                 if frame.meaning is not Meaning.WITHHELD:
@@ -177,7 +214,10 @@ class Exchange:
             headers += (JSON, (b"content-length", b"%d" % len(frame.data)))
         if frame.receipt is not None:
             headers += receipt_headers(frame.receipt)
-            headers += self._dropped_headers(frame.receipt)
+        if frame.changes:
+            headers.append(changes_header(frame.changes))
+        headers += self._profile.answer_headers(self.call_id, frame.receipt)
+        headers += self._limit_headers()
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     def summary(self) -> Summary:
@@ -195,13 +235,26 @@ class Exchange:
             total_s=now_s - self.started_at_s,
         )
 
-    def _dropped_headers(self, receipt: Receipt) -> list[Header]:
-        """Name the fields that the request had and its target did not get."""
-        refused = self._ingress.refused_fields.get(receipt.target.provider)
-        if not refused or self.call is None:
+    def _limit_headers(self) -> list[Header]:
+        """Tell how far the caller's rate limits are used, once it is known which hold."""
+        limits, tells_all = self._terms.limits, self._profile.tells_all_limits
+        if self._limited is None or not (limits.is_set or tells_all):
             return []
-        dropped = fields_among(self.call.body, refused)
-        return [(b"x-slipstream-dropped", ", ".join(dropped).encode())] if dropped else []
+        return limits.standing(*self._limited, tells_all=tells_all)
+
+    def _settle(self) -> None:
+        """Correct what was taken from the rate limits; what nobody counted stays as estimated."""
+        admission, self._admission = self._admission, None
+        if admission is None:
+            return
+        usage = self.receipt.usage if self.receipt is not None else None
+        usage = usage or self._usage
+        if usage is not None:
+            admission.settle(
+                usage.total_input_tokens, usage.cache_read_tokens, usage.total_output_tokens
+            )
+        elif not self._has_started:
+            admission.cancel()
 
     def _on_gone(self) -> None:
         if not self._is_gone and self._task is not None:

@@ -1,56 +1,35 @@
 """The ASGI application: one dict from (method, path) to what answers it.
 
 Raw ASGI, without a framework: an inference request costs a dict look-up before its own work.
-Every endpoint but `/health` asks for a key.
+Every endpoint asks for a key but `/health`, `/openapi.json`, and those that Cerebras offers to all.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import count
 
 import msgspec
 
-from slipstream.call import Dialect, Serve
-from slipstream.catalog.providers import PROVIDERS
-from slipstream.errors import GatewayError, Overloaded, UnknownModel, UnknownPath, WrongMethod
+from slipstream import __version__
+from slipstream.call import Serve
+from slipstream.errors import GatewayError, Overloaded, UnknownPath, WrongMethod
 from slipstream.server.asgi import Header, Receive, Scope, Send
-from slipstream.server.auth import FindKey, authenticate
-from slipstream.server.exchange import STOPPING, Exchange, Ingress, Stopping
+from slipstream.server.auth import authenticate
+from slipstream.server.exchange import STOPPING, Exchange, Stopping, Terms
 from slipstream.server.log import CanonicalLog
 from slipstream.server.metrics import Metrics
-from slipstream.server.render import error_headers, render_error
+from slipstream.server.openapi.document import openapi_document
+from slipstream.server.paths import Endpoint, Endpoints, Paths
+from slipstream.server.profiles import Door
+from slipstream.server.render import send_error
 from slipstream.server.reply import JSON, TEXT, send_whole
-from slipstream.wire.completions_request import scan_completions
-from slipstream.wire.embeddings import scan_embeddings
-from slipstream.wire.openai_chat import scan_request
 
 _logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1.0  # when our own queue is full: requests end within seconds
-
-ModelList = list[dict[str, object]]
-ListModels = Callable[[], Awaitable[ModelList]]
-"""Every model that a client may name, in OpenAI's shape."""
-
-_Endpoint = Callable[[str, Scope, Receive, Send], Awaitable[None]]
-
-_EMBEDDINGS = Ingress(
-    Dialect.OPENAI_EMBEDDINGS,
-    scan_embeddings,
-    {
-        row.name: row.embeddings.refused_fields
-        for row in PROVIDERS
-        if row.embeddings is not None and row.embeddings.refused_fields
-    },
-)
-
-# No provider is sent any, so none leaves fields out.
-_COMPLETIONS = Ingress(Dialect.OPENAI_COMPLETIONS, scan_completions, {})
-
-_MODEL_PREFIXES = ("/v1/models/", "/models/")
 
 
 class InternalError(GatewayError):
@@ -64,49 +43,50 @@ class Gateway:
 
     Args:
         serve: The stack of layers.
-        find_key: None where no key is asked for.
-        list_models: For `/v1/models`.
+        terms: On which requests are taken.
+        doors: What asks a model for something, by path without `/v1`.
         health: For `/health`: what to report beside the status.
         call_prefix: Starts every request id; unique to this process.
-        max_body_bytes: Bound on a request's body.
         max_concurrent: Bound on answers in progress.
-        refused_fields: Of a chat, by provider; see Ingress.
+        more: Further endpoints.
     """
 
     def __init__(
         self,
         serve: Serve,
+        terms: Terms,
+        doors: Mapping[str, Door],
         *,
-        find_key: FindKey | None,
-        list_models: ListModels,
         health: Callable[[], dict[str, object]],
         call_prefix: str,
-        max_body_bytes: int,
         max_concurrent: int,
         log: CanonicalLog,
-        refused_fields: Mapping[str, tuple[str, ...]],
+        more: Endpoints | None = None,
     ) -> None:
         self._serve = serve
-        self._find_key = find_key
-        self._list_models = list_models
+        self._terms = terms
         self._health = health
         self._call_prefix = call_prefix
-        self._max_body_bytes = max_body_bytes
         self._max_concurrent = max_concurrent
         self._log = log
         self._numbers = count(1)
+        self._document: bytes | None = None
         self.metrics = Metrics()
-        chat = Ingress(Dialect.OPENAI_CHAT, scan_request, refused_fields)
-        self._endpoints: dict[tuple[str, str], _Endpoint] = {
-            **self._asked_at("/chat/completions", chat),
-            **self._asked_at("/completions", _COMPLETIONS),
-            **self._asked_at("/embeddings", _EMBEDDINGS),
-            ("GET", "/v1/models"): self._models,
-            ("GET", "/models"): self._models,
-            ("GET", "/metrics"): self._metrics,
-            ("GET", "/health"): self._report_health,
-            ("HEAD", "/health"): self._report_health,
-        }
+        endpoints: dict[tuple[str, str], Endpoint] = {}
+        for path, door in doors.items():
+            answer = partial(self._answer, door)
+            endpoints |= {("POST", f"/v1{path}"): answer, ("POST", path): answer}
+        self.paths = Paths(
+            endpoints
+            | {
+                ("GET", "/v1/tcp_warming"): self._warm,
+                ("GET", "/openapi.json"): self._describe,
+                ("GET", "/metrics"): self._metrics,
+                ("GET", "/health"): self._report_health,
+                ("HEAD", "/health"): self._report_health,
+            }
+            | dict(more or {})
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; the outermost layer, past which no exception goes."""
@@ -114,33 +94,31 @@ class Gateway:
             await send({"type": "websocket.close", "code": 1008})
             return
         call_id = f"{self._call_prefix}{next(self._numbers):x}"
-        endpoint = self._endpoints.get((scope["method"], scope["path"]), self._other)
         try:
+            endpoint = self.paths.find(scope)
+            if endpoint is None:
+                raise self._unknown(scope)
             await endpoint(call_id, scope, receive, send)
         except GatewayError as error:
-            await _send_error(send, call_id, error)
+            await self._fail(scope, send, call_id, error)
         except asyncio.CancelledError:
-            await _send_error(send, call_id, Stopping(STOPPING))
+            await self._fail(scope, send, call_id, Stopping(STOPPING))
         except Exception:
             defect = _note_defect(call_id)
             with suppress(RuntimeError):  # the answer has begun; uvicorn will cut it
-                await _send_error(send, call_id, defect)
-
-    def _asked_at(self, path: str, ingress: Ingress) -> dict[tuple[str, str], _Endpoint]:
-        answer = partial(self._answer, ingress)
-        return {("POST", f"/v1{path}"): answer, ("POST", path): answer}
+                await self._fail(scope, send, call_id, defect)
 
     async def _answer(
-        self, ingress: Ingress, call_id: str, scope: Scope, receive: Receive, send: Send
+        self, door: Door, call_id: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
         metrics = self.metrics
-        exchange = Exchange(ingress, call_id, scope, receive, send)
+        exchange = Exchange(door, self._terms, call_id, scope, receive, send)
         metrics.num_active += 1
         try:
             if metrics.num_active > self._max_concurrent:
                 await exchange.fail(_overloaded(self._max_concurrent))
             else:
-                await exchange.run(self._serve, self._find_key, self._max_body_bytes)
+                await exchange.run(self._serve)
         except Exception:
             await exchange.fail(_note_defect(call_id))
         finally:
@@ -150,22 +128,20 @@ class Gateway:
             if self._log.is_on:
                 self._log.write(summary.line())
 
-    async def _models(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        authenticate(scope["headers"], self._find_key)
-        body = {"object": "list", "data": await self._list_models()}
-        await _send_json(send, call_id, body)
+    async def _warm(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what Cerebras's SDKs ask first, so that a connection is open when it is needed."""
+        await _send_json(send, call_id, {"status": "ok"})
 
-    async def _one_model(self, call_id: str, scope: Scope, send: Send, model_id: str) -> None:
-        authenticate(scope["headers"], self._find_key)
-        for entry in await self._list_models():
-            if entry["id"] == model_id:
-                await _send_json(send, call_id, entry)
-                return
-        error = UnknownModel(f"The model '{model_id}' is not in the list at /v1/models.")
-        raise error
+    async def _describe(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._document is None:  # it takes a while, and most never ask
+            document = openapi_document(
+                self.paths.patterns, title="Slipstream", version=__version__
+            )
+            self._document = msgspec.json.encode(document)
+        await send_whole(send, 200, self._document, [JSON, (b"x-request-id", call_id.encode())])
 
     async def _metrics(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        authenticate(scope["headers"], self._find_key)
+        authenticate(scope["headers"], self._terms.find_key)
         await send_whole(send, 200, self.metrics.render(), [TEXT])
 
     async def _report_health(
@@ -173,27 +149,25 @@ class Gateway:
     ) -> None:
         await _send_json(send, call_id, {"status": "ok", **self._health()})
 
-    async def _other(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+    def _unknown(self, scope: Scope) -> GatewayError:
+        """Return the error for what nothing answers."""
         method, path = scope["method"], scope["path"]
-        for prefix in _MODEL_PREFIXES:
-            if method == "GET" and path.startswith(prefix):
-                await self._one_model(call_id, scope, send, path[len(prefix) :])
-                return
-        allowed = sorted({m for m, p in self._endpoints if p == path})
-        if allowed:
-            raise WrongMethod(f"{path} takes {' or '.join(allowed)}, not {method}.")
-        offered = ", ".join(sorted({p for _, p in self._endpoints if p.startswith("/v1/")}))
-        raise UnknownPath(f"No endpoint {method} {path}. Offered: {offered}, /health, /metrics.")
+        if allowed := self.paths.methods(path):
+            return WrongMethod(f"{path} takes {' or '.join(allowed)}, not {method}.")
+        offered = sorted({p for _, p in self.paths.patterns if p.startswith("/v1/")})
+        return UnknownPath(
+            f"No endpoint {method} {path}. Offered: {', '.join(offered)}, /health, /metrics."
+        )
+
+    async def _fail(self, scope: Scope, send: Send, call_id: str, error: GatewayError) -> None:
+        """Answer with an error outside of an Exchange."""
+        profile = self._terms.profiles.of_caller(dict(scope["headers"]))
+        await send_error(send, call_id, error, profile.errors)
 
 
 async def _send_json(send: Send, call_id: str, body: Mapping[str, object]) -> None:
     headers: list[Header] = [JSON, (b"x-request-id", call_id.encode())]
     await send_whole(send, 200, msgspec.json.encode(body), headers)
-
-
-async def _send_error(send: Send, call_id: str, error: GatewayError) -> None:
-    headers = [JSON, (b"x-request-id", call_id.encode()), *error_headers(error)]
-    await send_whole(send, error.status, render_error(error), headers)
 
 
 def _overloaded(max_concurrent: int) -> Overloaded:

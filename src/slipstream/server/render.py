@@ -1,9 +1,14 @@
-"""Errors as the caller's SDK expects them. One function for each dialect; here OpenAI's."""
+"""Errors as the caller's SDK expects them: a row of functions for each API that we speak."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 import msgspec
 
-from slipstream.errors import Exhausted, GatewayError
-from slipstream.server.reply import header_text
+from slipstream.errors import Exhausted, GatewayError, OverLimit, UnknownPath
+from slipstream.server.asgi import Header, Send
+from slipstream.server.reply import JSON, header_text, send_whole
+from slipstream.wire.cerebras import errors as cerebras
 from slipstream.wire.sse import encode_event
 
 _encoder = msgspec.json.Encoder()
@@ -12,6 +17,19 @@ _encoder = msgspec.json.Encoder()
 # attempts are over when an error is rendered, so a second round makes sense only where waiting
 # may help.
 _WORTH_RETRYING = frozenset({429, 503, 504})
+_EMPTY: Final[Header] = (b"content-type", b"text/plain")
+
+
+class ErrorShape(NamedTuple):
+    """How one API tells an error.
+
+    Args:
+        event: The last event of a stream that had already begun.
+    """
+
+    status: Callable[[GatewayError], int]
+    body: Callable[[GatewayError], bytes]
+    event: Callable[[GatewayError], bytes]
 
 
 def render_error(error: GatewayError) -> bytes:
@@ -33,9 +51,31 @@ def render_error_event(error: GatewayError) -> bytes:
     return encode_event(render_error(error))
 
 
-def error_headers(error: GatewayError) -> list[tuple[bytes, bytes]]:
+def _own_status(error: GatewayError) -> int:
+    return error.status
+
+
+OPENAI: Final = ErrorShape(_own_status, render_error, render_error_event)
+CEREBRAS: Final = ErrorShape(cerebras.status_of, cerebras.error_body, cerebras.event_of)
+
+
+async def send_error(
+    send: Send, call_id: str, error: GatewayError, shape: ErrorShape, *more: Header
+) -> int:
+    """Send an answer that is an error; return its status."""
+    body = shape.body(error)
+    status = shape.status(error)
+    content_type = JSON if body or not isinstance(error, UnknownPath) else _EMPTY
+    headers = [content_type, (b"x-request-id", call_id.encode()), *error_headers(error), *more]
+    await send_whole(send, status, body, headers)
+    return status
+
+
+def error_headers(error: GatewayError) -> list[Header]:
     """Return the headers that tell an SDK whether and when to try again."""
-    headers = [(b"x-should-retry", b"true" if error.status in _WORTH_RETRYING else b"false")]
+    is_hopeless = isinstance(error, OverLimit) and error.retry_after_s is None
+    may_retry = error.status in _WORTH_RETRYING and not is_hopeless
+    headers = [(b"x-should-retry", b"true" if may_retry else b"false")]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % -(-error.retry_after_s // 1)))
     if isinstance(error, Exhausted):

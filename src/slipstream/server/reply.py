@@ -8,6 +8,7 @@ from slipstream.ledger.cost import usd_text
 from slipstream.server.asgi import Header, Send
 
 JSON: Header = (b"content-type", b"application/json")
+_MAX_CHANGES_CHARS = 1000  # servers in between refuse heads of more than 8,000 or so
 TEXT: Header = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -32,6 +33,14 @@ def receipt_headers(receipt: Receipt) -> list[Header]:
     if receipt.cost_usd_pico is not None:
         headers.append((b"x-slipstream-cost-usd", usd_text(receipt.cost_usd_pico).encode()))
     return headers
+
+
+def changes_header(changes: Iterable[str]) -> Header:
+    """Return the header that names what of a request its target got otherwise than it was sent."""
+    text = ", ".join(changes)
+    if len(text) > _MAX_CHANGES_CHARS:
+        text = f"{text[:_MAX_CHANGES_CHARS]}..."
+    return (b"x-slipstream-changed", header_text(text))
 
 
 def header_text(text: str) -> bytes:

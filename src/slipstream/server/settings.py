@@ -14,6 +14,12 @@ class ServerSettings:
         "Port to listen on; 0 takes a free one and prints it.", default=8080, least=0, most=65535
     )
     workers: int = setting("Processes that share the port.", default=1, least=1, most=64)
+    profile: str = setting(
+        "Whose API answers where the model's own `profile` does not say it: openai, cerebras, or "
+        "auto: Cerebras's for its own SDKs, by their User-Agent, and OpenAI's for all others.",
+        default="auto",
+        choices=("auto", "openai", "cerebras"),
+    )
     require_key: bool = setting(
         "Refuse callers without a key of `slipstream keys`. May be off on loopback only.",
         default=True,

@@ -14,16 +14,22 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from slipstream.call import Attempt, Call, Dialect, Frames, Serve
 from slipstream.engine.protocol import Embedded, Generate, Ready, Stats
 from slipstream.engine.settings import EngineSettings
 from slipstream.errors import Broken, LoadFailed, TimedOut, UnknownModel, Unsupported
+from slipstream.upstream.local_cerebras import Watch, answer_cerebras, to_cerebras_generate
+from slipstream.upstream.local_cerebras_completions import answer_cerebras_completions
 from slipstream.upstream.local_chat import plain_frames, stream_frames, to_generate
 from slipstream.upstream.local_client import Answer, EngineClient
-from slipstream.upstream.local_completions import plain_completions, stream_completions
+from slipstream.upstream.local_completions import Send, plain_completions, stream_completions
 from slipstream.upstream.local_embeddings import answer_embeddings
 from slipstream.upstream.local_process import EngineProcess, State
 from slipstream.upstream.local_waits import Waits
+from slipstream.wire.cerebras.completions_request import CerebrasCompletions
+from slipstream.wire.cerebras.request import CerebrasRequest
 from slipstream.wire.chat_answer import ChatAnswer
 from slipstream.wire.chat_request import parse_chat_request
 from slipstream.wire.completions_answer import CompletionAnswer
@@ -72,6 +78,8 @@ class LocalModel:
             Dialect.OPENAI_CHAT: self._chat,
             Dialect.OPENAI_EMBEDDINGS: self._embeddings,
             Dialect.OPENAI_COMPLETIONS: self._completions,
+            Dialect.CEREBRAS_CHAT: self._cerebras_chat,
+            Dialect.CEREBRAS_COMPLETIONS: self._cerebras_completions,
         }
 
     @property
@@ -147,7 +155,7 @@ class LocalModel:
         asked = parse_chat_request(call.body)
         waits = Waits(attempt)
         client, ready = await self._reach("chat", waits)
-        answer = client.generate(to_generate(asked, tenant=call.key_id))
+        answer = client.generate(_queued(to_generate(asked, tenant=call.key_id), call))
         head = ChatAnswer(
             answer_id=f"chatcmpl-{call.call_id}",
             model=call.model,
@@ -160,6 +168,22 @@ class LocalModel:
         answered = stream_frames if call.is_stream else plain_frames
         try:
             async with aclosing(answered(answer, head, waits)) as frames:
+                async for frame in frames:
+                    yield frame
+        finally:
+            answer.close()
+
+    async def _cerebras_chat(self, call: Call) -> Frames:
+        attempt, asked = call.attempt, call.asked
+        assert attempt is not None, "dispatch aims every call"
+        assert isinstance(asked, CerebrasRequest), "it was read at the door"
+        waits, watch = Waits(attempt), Watch(self._wall_s)
+        request = to_cerebras_generate(asked, call.key_id)
+        client, ready = await self._reach("chat", waits)
+        answer = client.generate(_queued(request, call))
+        try:
+            answered = answer_cerebras(call, asked, answer, ready, waits, watch)
+            async with aclosing(answered) as frames:
                 async for frame in frames:
                     yield frame
         finally:
@@ -178,15 +202,31 @@ class LocalModel:
             wants_usage=call.wants_usage,
             wants_logprobs=asked.num_logprobs is not None,
         )
+        answered = stream_completions if call.is_stream else plain_completions
+        async with aclosing(answered(call, asked, head, self._sender(call, attempt))) as frames:
+            async for frame in frames:
+                yield frame
+
+    async def _cerebras_completions(self, call: Call) -> Frames:
+        attempt, asked = call.attempt, call.asked
+        assert attempt is not None, "dispatch aims every call"
+        assert isinstance(asked, CerebrasCompletions), "it was read at the door"
+        watch = Watch(self._wall_s)
+        _, ready = await self._reach("chat", Waits(attempt), "completions")
+        send = self._sender(call, attempt)
+        answered = answer_cerebras_completions(call, asked, ready, send, watch)
+        async with aclosing(answered) as frames:
+            async for frame in frames:
+                yield frame
+
+    def _sender(self, call: Call, attempt: Attempt) -> Send:
+        """Return what hands each prompt's request to the engine."""
 
         async def send(request: Generate) -> Answer:
             client, _ = await self._reach("chat", Waits(attempt), "completions")
-            return client.generate(request)
+            return client.generate(_queued(request, call))
 
-        answered = stream_completions if call.is_stream else plain_completions
-        async with aclosing(answered(call, asked, head, send)) as frames:
-            async for frame in frames:
-                yield frame
+        return send
 
     async def _embeddings(self, call: Call) -> Frames:
         yield await answer_embeddings(call, self.embed)
@@ -223,3 +263,10 @@ class LocalModel:
                 f"it is asked at {_PATHS[ready.kind]}."
             )
         return client, ready
+
+
+def _queued(request: Generate, call: Call) -> Generate:
+    """Return the request with what its call says of its place in the queue."""
+    if not call.priority:
+        return request
+    return msgspec.structs.replace(request, priority=request.priority + call.priority)

@@ -1,5 +1,8 @@
 """One chat with a model that we run: the request in the engine's words, its answer as frames."""
 
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
 from slipstream.call import Frame, Frames, Usage
 from slipstream.engine.grammar_spec import (
     AnswerForm,
@@ -22,7 +25,6 @@ from slipstream.engine.protocol import (
 from slipstream.upstream.local_client import Answer
 from slipstream.upstream.local_errors import error_of
 from slipstream.upstream.local_waits import Waits
-from slipstream.wire.chat_answer import ChatAnswer
 from slipstream.wire.chat_forms import ChatForm
 from slipstream.wire.chat_messages import ChatTurn
 from slipstream.wire.chat_request import ChatRequest
@@ -48,7 +50,7 @@ def to_generate(asked: ChatRequest, tenant: str) -> Generate:
         stop=asked.stop,
         num_logprobs=asked.num_logprobs,
         num_choices=asked.num_choices,
-        form=_to_form(asked.form) if asked.form is not None else None,
+        form=to_form(asked.form) if asked.form is not None else None,
         tool_use=_to_tool_use(asked.tools) if asked.tools is not None else None,
         prediction=asked.prediction,
         is_exact=asked.is_exact,
@@ -70,7 +72,8 @@ def _to_message(turn: ChatTurn) -> ChatMessage:
     )
 
 
-def _to_form(form: ChatForm) -> AnswerForm:
+def to_form(form: ChatForm) -> AnswerForm:
+    """Return a form in the engine's words."""
     match form.kind:
         case "json_schema":
             return JsonSchema(form.source, form.is_strict, form.param)
@@ -94,7 +97,39 @@ def _to_tool_use(asked: ChatTools) -> ToolUse:
     )
 
 
-async def stream_frames(answer: Answer, head: ChatAnswer, waits: Waits) -> Frames:
+class ChatHead(Protocol):
+    """Makes frames of an answer's pieces, in one dialect; see ChatAnswer."""
+
+    def open(self) -> Frame:
+        """Return what begins a stream."""
+
+    def say(self, text: str, usage: Usage, choice: int = 0) -> Frame:
+        """Return more text."""
+
+    def think(self, reasoning: str, usage: Usage, choice: int = 0) -> Frame | None:
+        """Return more reasoning; None where it is not told."""
+
+    def tell(self, piece: Delta, usage: Usage) -> Frame | None:
+        """Return any piece; None if it says nothing."""
+
+    def close(self, finish_reason: str | None, usage: Usage) -> list[Frame]:
+        """Return what ends a stream."""
+
+    def whole(self, pieces: Iterable[Delta], usage: Usage) -> Frame:
+        """Return a plain answer of all its pieces."""
+
+
+Measure = Callable[[Finished], None]
+"""Takes the engine's figures of an answer, before its end is told."""
+
+
+def _measure_nothing(part: Finished) -> None:
+    pass
+
+
+async def stream_frames(
+    answer: Answer, head: ChatHead, waits: Waits, measure: Measure = _measure_nothing
+) -> Frames:
     """Yield a streamed answer, each piece as it comes.
 
     Raises:
@@ -115,6 +150,7 @@ async def stream_frames(answer: Answer, head: ChatAnswer, waits: Waits) -> Frame
                 if frame is not None:
                     yield frame
             case Finished() as part:
+                measure(part)
                 for frame in head.close(finish_reason, usage_of(part)):
                     yield frame
                 return
@@ -122,7 +158,7 @@ async def stream_frames(answer: Answer, head: ChatAnswer, waits: Waits) -> Frame
                 raise error_of(part)
 
 
-def _frame(part: Delta, head: ChatAnswer, usage: Usage) -> Frame | None:
+def _frame(part: Delta, head: ChatHead, usage: Usage) -> Frame | None:
     """Return what a piece says: nearly always text and nothing else; None for nothing."""
     if part.tool_call is None and part.finish is None and not part.logprobs:
         if not part.reasoning:
@@ -132,7 +168,9 @@ def _frame(part: Delta, head: ChatAnswer, usage: Usage) -> Frame | None:
     return head.tell(part, usage)
 
 
-async def plain_frames(answer: Answer, head: ChatAnswer, waits: Waits) -> Frames:
+async def plain_frames(
+    answer: Answer, head: ChatHead, waits: Waits, measure: Measure = _measure_nothing
+) -> Frames:
     """Yield a plain answer, whole.
 
     Raises:
@@ -146,6 +184,7 @@ async def plain_frames(answer: Answer, head: ChatAnswer, waits: Waits) -> Frames
             case Delta() as part:
                 pieces.append(part)
             case Finished() as part:
+                measure(part)
                 yield head.whole(pieces, usage_of(part))
                 return
             case Failed() as part:
@@ -168,7 +207,7 @@ class _Spent:
 
     def add(self, part: Delta) -> Usage:
         """Count a piece; return the sum."""
-        if part.reasoning:
+        if part.has_reasoned:
             self._reasoning_tokens += part.num_tokens
         else:
             self._output_tokens += part.num_tokens

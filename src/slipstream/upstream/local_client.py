@@ -8,13 +8,14 @@ that it is bounded by the answer itself. Starting the process is another's busin
 import asyncio
 import contextlib
 import itertools
+from collections import deque
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from slipstream.engine.merging import merge_deltas
+from slipstream.engine.merging import DeltaPile
 from slipstream.engine.protocol import (
     Cancel,
     Delta,
@@ -47,7 +48,7 @@ class Answer:
 
     def __init__(self, client: "EngineClient", request_id: int) -> None:
         self._client = client
-        self._parts: list[AnswerPart] = []
+        self._parts: deque[Started | DeltaPile | Finished | Failed] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._error: GatewayError | None = None
         self._has_begun = False
@@ -66,7 +67,8 @@ class Answer:
                 raise self._error
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        return self._parts.pop(0)
+        part = self._parts.popleft()
+        return part.take() if isinstance(part, DeltaPile) else part
 
     def close(self) -> None:
         """Give the request up, if it is not over; waits for nothing."""
@@ -74,10 +76,13 @@ class Answer:
 
     def add(self, part: AnswerPart) -> None:
         """Take a part that has arrived."""
-        self._has_begun = self._has_begun or isinstance(part, Delta)
-        self.is_over = isinstance(part, Finished | Failed)
-        if not (isinstance(part, Delta) and self._parts and self._grow(part)):
+        if not isinstance(part, Delta):
+            self.is_over = isinstance(part, Finished | Failed)
             self._parts.append(part)
+        else:
+            self._has_begun = True
+            if not (self._parts and self._grow(part)):
+                self._parts.append(DeltaPile(part))
         self._wake()
 
     def fail(self, reason: str) -> None:
@@ -87,15 +92,11 @@ class Answer:
 
     def _grow(self, part: Delta) -> bool:
         """Join a Delta to what waits of its choice, if it may be."""
-        for at in range(len(self._parts) - 1, -1, -1):
-            earlier = self._parts[at]
-            if not isinstance(earlier, Delta):
+        for earlier in reversed(self._parts):
+            if not isinstance(earlier, DeltaPile):
                 return False
             if earlier.choice == part.choice:
-                joined = merge_deltas(earlier, part)
-                if joined is not None:
-                    self._parts[at] = joined
-                return joined is not None
+                return earlier.add(part)
         return False
 
     def _wake(self) -> None:

@@ -68,13 +68,13 @@ async def stream_completions(
     Raises:
         GatewayError: What the engine said went wrong, or a deadline.
     """
-    spent = _Spent()
+    spent = Spent()
     finish_reason: str | None = None  # of the first choice
     echoes = {
         at: prompt_echo(asked, at // asked.num_choices)
         for at in range(len(asked.prompts) * asked.num_choices)
     }
-    async with aclosing(_parts(call, to_requests(asked, call.key_id), send)) as parts:
+    async with aclosing(answer_parts(call, to_requests(asked, call.key_id), send)) as parts:
         async for at, part in parts:
             usage = spent.add(part)
             if not isinstance(part, Delta):
@@ -98,9 +98,9 @@ async def plain_completions(
     Raises:
         GatewayError: What the engine said went wrong, or a deadline.
     """
-    spent = _Spent()
+    spent = Spent()
     made: list[list[list[Delta]]] = [[[] for _ in range(asked.best_of)] for _ in asked.prompts]
-    async with aclosing(_parts(call, to_requests(asked, call.key_id), send)) as parts:
+    async with aclosing(answer_parts(call, to_requests(asked, call.key_id), send)) as parts:
         async for at, part in parts:
             spent.add(part)
             if isinstance(part, Delta):
@@ -135,7 +135,7 @@ def _mean_logprob(pieces: list[Delta]) -> float:
     return sum(logprobs) / len(logprobs) if logprobs else -inf
 
 
-class _Spent:
+class Spent:
     """Counts what the answers to all prompts have cost so far."""
 
     __slots__ = ("_finished", "usage")
@@ -161,7 +161,7 @@ def _sum(one: Usage, other: Usage) -> Usage:
     return Usage(**{name: getattr(one, name) + getattr(other, name) for name in BUCKETS})
 
 
-async def _parts(
+async def answer_parts(
     call: Call, requests: Sequence[Generate], send: Send
 ) -> AsyncGenerator[tuple[int, Started | Delta | Finished], None]:
     """Yield the parts of all answers, each with the number of its prompt."""

@@ -1,37 +1,38 @@
 """The leaf for models that others run: one HTTP request, its answer's bytes handed on.
 
 Where client and provider speak the same dialect the answer is relayed unchanged and only looked
-at from the side. Which provider it is, where it lives and what its key is come from the operator's
-configuration; nothing that a client sends can change them.
+at from the side; what is sent is relay_bodies.py's. Which provider it is, where it lives and what
+its key is come from the operator's configuration; nothing that a client sends can change them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
+from typing import Final, NamedTuple
 
 import msgspec
 
 from slipstream import __version__
 from slipstream.call import (
-    Attempt,
     Call,
     Deadlines,
     Dialect,
     Frame,
     Frames,
-    Meaning,
     Secret,
     Serve,
 )
-from slipstream.catalog.providers import embeddings_of
-from slipstream.errors import Broken, StreamCut, Unsupported, UpstreamError
+from slipstream.catalog.providers import dialect_of, embeddings_of
+from slipstream.errors import Broken, Unsupported, UpstreamError
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.messages import HttpRequest, encode_head, parse_base_url
 from slipstream.upstream.http.response import HttpResponse
+from slipstream.upstream.relay_bodies import Habits, Prepare, bodies_for
 from slipstream.upstream.relay_embeddings import relay_embeddings
+from slipstream.upstream.relay_reading import Reading, shaping
+from slipstream.wire.cerebras.from_openai import CerebrasView, whole_answer
 from slipstream.wire.errors_in import read_error, read_retry_after
-from slipstream.wire.openai_chat import patch_request
 from slipstream.wire.openai_chat_answers import AnswerStream, read_answer
-from slipstream.wire.sse import EventSplitter, EventTooLarge
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         asks_usage: Its streams report usage only when asked to.
         refused_fields: Request fields to leave out.
         is_reasoning_outside: It counts reasoning beside `completion_tokens`.
+        dialect: What its chat endpoint speaks; None for what the row of its name says.
+        relaxes_schemas: Keywords that a strict schema cannot have there are left out, and named,
+            instead of being refused.
     """
 
     name: str
@@ -52,6 +56,15 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     asks_usage: bool = True
     refused_fields: tuple[str, ...] = ()
     is_reasoning_outside: bool = False
+    dialect: Dialect | None = None
+    relaxes_schemas: bool = False
+
+
+_PATHS: Final = {
+    Dialect.OPENAI_CHAT: b"/chat/completions",
+    Dialect.CEREBRAS_CHAT: b"/chat/completions",
+    Dialect.CEREBRAS_COMPLETIONS: b"/completions",
+}
 
 
 class ModelEntry(msgspec.Struct):
@@ -66,6 +79,19 @@ class _ModelList(msgspec.Struct):
     data: list[ModelEntry]
 
 
+class _Way(NamedTuple):
+    """How the calls of one dialect go to an endpoint of the provider and come back.
+
+    Args:
+        is_foreign: A Cerebras client reads the answer of a provider that is none.
+    """
+
+    target: bytes
+    head: bytes
+    prepare: Prepare
+    is_foreign: bool
+
+
 class Relay:
     """Serves the calls of one provider over a shared HTTP client."""
 
@@ -77,12 +103,9 @@ class Relay:
         self._now = now
         self.origin, path = address = parse_base_url(endpoint.base_url)
         headers = _constant_headers(endpoint.key)
-        self._chat_target = path.encode() + b"/chat/completions"
         self._models_target = path.encode() + b"/models"
-        self._chat_head = encode_head(self.origin, b"POST", self._chat_target, headers)
         self._models_head = encode_head(self.origin, b"GET", self._models_target, headers)
         self._leaves: dict[Dialect, Serve] = {
-            Dialect.OPENAI_CHAT: self._chat,
             Dialect.OPENAI_EMBEDDINGS: relay_embeddings(
                 embeddings_of(endpoint.name),
                 provider=endpoint.name,
@@ -91,40 +114,53 @@ class Relay:
                 client=client,
                 failure=self._failure,
             ),
-            Dialect.OPENAI_COMPLETIONS: self._completions,
+            Dialect.OPENAI_COMPLETIONS: self._refuse_completions,
+            Dialect.CEREBRAS_COMPLETIONS: self._refuse_completions,
+            **self._ways(path.encode(), headers),
         }
 
     def __call__(self, call: Call) -> Frames:
         """Send the call to the target of its attempt; yield the answer's frames.
 
+        The first frame tells what of the request the provider got otherwise than the client sent.
+
         Raises:
             UpstreamError: From the iteration: no answer, an error, a broken or a cut one. The
                 connection is closed then, as in every ending before the answer's last byte.
-            Unsupported: Likewise: the provider has nothing of this kind.
+            Unsupported: Likewise: the provider has nothing of this kind; nothing was sent.
+            BadRequest: Likewise: no provider would take it.
         """
         return self._leaves[call.dialect](call)
 
-    async def _chat(self, call: Call) -> Frames:
+    def _ways(self, path: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> dict[Dialect, Serve]:
+        """Return the leaves for what is asked of chat and text completions."""
+        endpoint = self._endpoint
+        spoken = endpoint.dialect or dialect_of(endpoint.name)
+        habits = Habits(endpoint.asks_usage, endpoint.refused_fields, endpoint.relaxes_schemas)
+        leaves: dict[Dialect, Serve] = {}
+        for dialect, prepare in bodies_for(spoken, habits).items():
+            target = path + _PATHS[dialect]
+            head = encode_head(self.origin, b"POST", target, headers)
+            is_foreign = dialect is Dialect.CEREBRAS_CHAT and spoken is not dialect
+            leaves[dialect] = partial(self._relay, _Way(target, head, prepare, is_foreign))
+        return leaves
+
+    async def _relay(self, way: _Way, call: Call) -> Frames:
         attempt = call.attempt
         assert attempt is not None, "dispatch aims every call"
-        response = await self._client.open(
-            self._request(call, attempt), attempt.deadlines, attempt.total_deadline_s
+        body, changes = way.prepare(call, attempt.target.model)
+        request = HttpRequest(
+            origin=self.origin, method=b"POST", target=way.target, head=way.head, body=body
         )
-        is_reasoning_outside = self._endpoint.is_reasoning_outside
+        response = await self._client.open(request, attempt.deadlines, attempt.total_deadline_s)
         try:
             if response.status != 200:
                 raise await self._failure(response)
             if not call.is_stream:
-                body = await response.read()
-                yield read_answer(body, is_reasoning_outside=is_reasoning_outside)
+                yield self._whole(await response.read(), way, changes)
                 return
             await _require_event_stream(response)
-            reading = _Reading(
-                response,
-                AnswerStream(
-                    wants_usage=call.wants_usage, is_reasoning_outside=is_reasoning_outside
-                ),
-            )
+            reading = self._reading(response, call, way, changes)
             async for data in response.chunks():
                 for frame in reading.feed(data):
                     yield frame
@@ -135,7 +171,22 @@ class Relay:
         finally:
             response.close()
 
-    async def _completions(self, call: Call) -> Frames:
+    def _whole(self, body: bytes, way: _Way, changes: tuple[str, ...]) -> Frame:
+        frame = read_answer(body, is_reasoning_outside=self._endpoint.is_reasoning_outside)
+        if way.is_foreign:
+            frame = whole_answer(frame)
+        return msgspec.structs.replace(frame, changes=changes) if changes else frame
+
+    def _reading(
+        self, response: HttpResponse, call: Call, way: _Way, changes: tuple[str, ...]
+    ) -> Reading:
+        stream = AnswerStream(
+            wants_usage=call.wants_usage and not way.is_foreign,
+            is_reasoning_outside=self._endpoint.is_reasoning_outside,
+        )
+        return Reading(response, stream, shaping(CerebrasView if way.is_foreign else None, changes))
+
+    async def _refuse_completions(self, call: Call) -> Frames:
         raise Unsupported(
             f"Text completions are not relayed to '{self._endpoint.name}': send them to a model "
             "that this gateway runs itself, or ask this one at /v1/chat/completions."
@@ -164,21 +215,6 @@ class Relay:
         finally:
             response.close()
 
-    def _request(self, call: Call, attempt: Attempt) -> HttpRequest:
-        body = patch_request(
-            call.body,
-            model=attempt.target.model,
-            ask_usage=call.is_stream and self._endpoint.asks_usage and not call.wants_usage,
-            drop=self._endpoint.refused_fields,
-        )
-        return HttpRequest(
-            origin=self.origin,
-            method=b"POST",
-            target=self._chat_target,
-            head=self._chat_head,
-            body=body,
-        )
-
     async def _failure(self, response: HttpResponse) -> UpstreamError:
         if response.status < 400:
             return Broken(f"the provider answered with status {response.status}")
@@ -188,58 +224,6 @@ class Relay:
         except UpstreamError:
             body = b""  # the status has said what matters
         return read_error(response.status, body, retry_after_s=wait_s)
-
-
-class _Reading:
-    """One stream's bytes on their way to frames.
-
-    Tells the response when the answer has begun to say something, since bytes that mean nothing are
-    no first token, and when it has been read as far as it matters.
-    """
-
-    __slots__ = ("_is_silent", "_response", "_splitter", "_stream", "has_ended")
-
-    def __init__(self, response: HttpResponse, stream: AnswerStream) -> None:
-        self._response = response
-        self._stream = stream
-        self._splitter = EventSplitter()
-        self._is_silent = True
-        self.has_ended = False
-        response.expect_meaning()
-
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that became whole, none after the terminal one."""
-        for event in _split(self._splitter, data):
-            frame = self._stream.read(event)
-            if frame.meaning is Meaning.END:
-                self.has_ended = True
-                self._response.leave()
-                yield frame
-                return
-            if self._is_silent and frame.meaning is Meaning.CONTENT:
-                self._is_silent = False
-                self._response.note_meaning()
-            yield frame
-
-    def finish(self) -> Iterator[Frame]:
-        """Yield what the end of the bytes means.
-
-        Raises:
-            StreamCut: It came before the terminal event, or in the middle of one.
-        """
-        if rest := self._splitter.finish():
-            try:
-                # With a blank line, or what follows would become a part of this event.
-                frame = self._stream.read(rest + b"\n\n")
-            except Broken as exc:
-                raise StreamCut("the stream ended in the middle of an event") from exc
-            yield frame
-            if frame.meaning is Meaning.END:
-                return
-        end = self._stream.end()
-        if end is None:
-            raise StreamCut("the stream ended before its terminal event")
-        yield end
 
 
 def _constant_headers(key: Secret | None) -> tuple[tuple[bytes, bytes], ...]:
@@ -260,10 +244,3 @@ async def _require_event_stream(response: HttpResponse) -> None:
         return
     read_answer(await response.read())  # raises the error that it may be
     raise Broken("the provider answered a streaming request with a plain answer")
-
-
-def _split(splitter: EventSplitter, data: bytes) -> list[bytes]:
-    try:
-        return splitter.feed(data)
-    except EventTooLarge as exc:
-        raise Broken(str(exc)) from exc

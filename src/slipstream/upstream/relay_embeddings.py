@@ -6,6 +6,8 @@ wanted all the same.
 
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from slipstream.call import Call, Frame, Frames, Meaning, Serve
 from slipstream.catalog.providers import EmbeddingsOffer
 from slipstream.errors import Unsupported, UpstreamError
@@ -14,6 +16,7 @@ from slipstream.upstream.http.messages import HttpRequest, Origin, encode_head
 from slipstream.upstream.http.response import HttpResponse
 from slipstream.wire.embeddings import patch_embeddings
 from slipstream.wire.embeddings_answer import read_embeddings
+from slipstream.wire.openai_chat import fields_among
 
 
 def relay_embeddings(
@@ -64,9 +67,22 @@ def relay_embeddings(
             body = await response.read()
         finally:
             response.close()
-        yield read_embeddings(body, request_bytes=len(call.body), needs_base64=patched.needs_base64)
+        answer = read_embeddings(
+            body, request_bytes=len(call.body), needs_base64=patched.needs_base64
+        )
+        changes = _changes(call.body, offer)
+        yield msgspec.structs.replace(answer, changes=changes) if changes else answer
 
     return serve
+
+
+def _changes(body: bytes, offer: EmbeddingsOffer) -> tuple[str, ...]:
+    """Name what the provider got otherwise; how vectors are written is none, since it is undone."""
+    renamed = dict(offer.renamed_fields)
+    if not renamed and not offer.refused_fields:
+        return ()
+    called = [f"{old} -> {renamed[old]}" for old in fields_among(body, tuple(renamed))]
+    return (*called, *fields_among(body, offer.refused_fields))
 
 
 def _refuse(provider: str) -> Serve:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from slipstream.settings import setting
 
-DIALECTS = ("openai_chat",)
-PROFILES = ("openai",)
+PROFILES = ("openai", "cerebras")
+DIALECTS = ("openai_chat", "cerebras_chat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,11 @@ class ProviderSettings:
     dialect: str | None = setting(
         "What it speaks; needed for a name that is not built in.", default=None, choices=DIALECTS
     )
+    relaxes_schemas: bool = setting(
+        "Where it takes only some keywords of a strict JSON Schema: leave the others out, and name "
+        "them in `x-slipstream-changed`, instead of refusing the request.",
+        default=False,
+    )
     warm_connections: int = setting(
         "Connections that are opened at start, so that the first request need not wait.",
         default=1,
@@ -37,8 +42,10 @@ class ProviderSettings:
 class ModelSettings:
     """`[models.NAME]`: a model that we run; all keys of `[engine]` may stand here, too."""
 
-    profile: str = setting(
-        "Whose API it imitates to the letter.", default="openai", choices=PROFILES
+    profile: str | None = setting(
+        "Whose API it imitates to the letter. Left out: `[server] profile` decides.",
+        default=None,
+        choices=PROFILES,
     )
     aliases: tuple[str, ...] = setting("Further names that it answers to.", default=())
 

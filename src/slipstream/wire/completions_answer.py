@@ -52,7 +52,7 @@ class CompletionAnswer:
             "system_fingerprint": fingerprint,
         }
         self._wants_usage, self._wants_logprobs = wants_usage, wants_logprobs
-        self._offsets: dict[int, _Offsets] = {}
+        self._offsets: dict[int, Offsets] = {}
         usage = b',"usage":null' if wants_usage else b""
         self._chunk_head = b"data: " + _encode(self._head)[:-1] + usage + b',"choices":['
 
@@ -69,8 +69,8 @@ class CompletionAnswer:
             return None
         logprobs = None
         if self._wants_logprobs and piece.logprobs:
-            offsets = self._offsets.setdefault(index, _Offsets())
-            logprobs = _logprobs_object(piece.logprobs, offsets)
+            offsets = self._offsets.setdefault(index, Offsets())
+            logprobs = logprobs_object(piece.logprobs, offsets)
         choice = _choice_object(index, text, logprobs, piece.finish)
         return Frame(self._chunk_head + _encode(choice) + b"]}\n\n", Meaning.CONTENT, usage)
 
@@ -99,18 +99,22 @@ class CompletionAnswer:
     def _choice(self, index: int, echo: str, pieces: Sequence[Piece]) -> dict[str, Any]:
         text = echo + "".join(piece.text for piece in pieces)
         tokens = [token for piece in pieces for token in piece.logprobs]
-        logprobs = _logprobs_object(tokens, _Offsets()) if self._wants_logprobs else None
+        logprobs = logprobs_object(tokens, Offsets()) if self._wants_logprobs else None
         return _choice_object(index, text, logprobs, pieces[-1].finish if pieces else None)
 
 
-class _Offsets:
-    """Where each token of one choice begins: a character belongs to the token that ends it."""
+class Offsets:
+    """Where each token of one choice begins: a character belongs to the token that ends it.
+
+    Args:
+        start: Where the first one does.
+    """
 
     __slots__ = ("_decoder", "_num_chars")
 
-    def __init__(self) -> None:
+    def __init__(self, start: int = 0) -> None:
         self._decoder = _Utf8("replace")
-        self._num_chars = 0
+        self._num_chars = start
 
     def add(self, token: bytes) -> int:
         """Return where a token begins, and count it."""
@@ -125,7 +129,7 @@ def _choice_object(
     return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": finish}
 
 
-def _logprobs_object(tokens: Sequence[SaidToken], offsets: _Offsets) -> dict[str, Any]:
+def logprobs_object(tokens: Sequence[SaidToken], offsets: Offsets) -> dict[str, Any]:
     """Return the legacy form: one array for each thing that is said of the tokens."""
     return {
         "tokens": [_shown(said.token) for said in tokens],

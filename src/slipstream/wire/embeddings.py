@@ -59,7 +59,7 @@ def scan_embeddings(body: bytes) -> Scan:
             error names it.
     """
     said = _read(body)
-    return Scan(said.model, is_stream=False, wants_usage=False, max_output_tokens=None)
+    return Scan(said.model, is_stream=False, wants_usage=False, max_output_tokens=0)
 
 
 def parse_embeddings(body: bytes) -> EmbeddingsRequest:

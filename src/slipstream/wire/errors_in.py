@@ -37,15 +37,23 @@ _CONTEXT_CODES = frozenset({"context_length_exceeded", "3051"})  # the number is
 _KEY_WORDS = ("api key not valid", "incorrect api key", "invalid api key", "api_key_invalid")
 _KEY_STATUSES = frozenset({401, 402, 403})
 _BUSY_STATUSES = frozenset({429, 529})
+# Codes by which Cerebras says of what there is no more; a full queue is no quota of the caller's.
+_BUSY_CODES = {
+    "request_quota_exceeded": Fault.QUOTA,
+    "token_quota_exceeded": Fault.QUOTA,
+    "queue_exceeded": Fault.TARGET,
+}
 
 # The status that an error would have had, by what it calls itself in `code`, `type` or `status`.
 _STATUS_OF_WORD = {
     "invalid_request_error": 400,
     "context_length_exceeded": 400,
+    "wrong_api_format": 400,
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
     "authentication_error": 401,
     "invalid_api_key": 401,
+    "wrong_api_key": 401,
     "UNAUTHENTICATED": 401,
     "billing_error": 402,
     "payment_required": 402,
@@ -57,8 +65,9 @@ _STATUS_OF_WORD = {
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
     "insufficient_quota": 429,
-    "request_quota_exceeded": 429,
-    "token_quota_exceeded": 429,
+    "too_many_requests_error": 429,
+    "too_many_tokens_error": 429,
+    **dict.fromkeys(_BUSY_CODES, 429),
     "RESOURCE_EXHAUSTED": 429,
     "UNAVAILABLE": 503,
     "timeout_error": 504,
@@ -89,7 +98,7 @@ def read_error(status: int, body: bytes, *, retry_after_s: float | None) -> Upst
             code="upstream_key_refused",
         )
     if status in _BUSY_STATUSES or _named_status(said) in _BUSY_STATUSES:
-        return Busy(message[:_MAX_MESSAGE_CHARS], retry_after_s=retry_after_s)
+        return _busy(message[:_MAX_MESSAGE_CHARS], code, said, retry_after_s)
     error = Rejected(
         message[:_MAX_MESSAGE_CHARS],
         upstream_status=status,
@@ -102,6 +111,15 @@ def read_error(status: int, body: bytes, *, retry_after_s: float | None) -> Upst
     ):
         error.fault = Fault.CONTEXT
         error.code = "context_length_exceeded"
+    return error
+
+
+def _busy(message: str, code: str | None, said: dict[str, Any], wait_s: float | None) -> Busy:
+    error = Busy(message, retry_after_s=wait_s)
+    if code in _BUSY_CODES:
+        error.code, error.fault = code, _BUSY_CODES[code]
+        error.kind = _text(said.get("type")) or error.kind
+        error.param = _text(said.get("param"))
     return error
 
 
@@ -162,7 +180,20 @@ def _find_error(body: bytes) -> dict[str, Any]:
     inner = said.get("error") or said.get("detail") or said
     if isinstance(inner, dict):
         return {"status_code": said.get("status_code"), **inner}
+    if isinstance(inner, list):
+        return _first_fault(inner)
     return {"message": inner, "code": said.get("code")}
+
+
+def _first_fault(faults: list[Any]) -> dict[str, Any]:
+    """Read the list in which FastAPI tells what is wrong with a request."""
+    fault = faults[0]
+    if not isinstance(fault, dict) or not isinstance(fault.get("msg"), str):
+        return {"message": faults}
+    place = fault.get("loc")
+    steps = [str(step) for step in place if step != "body"] if isinstance(place, list) else []
+    where = ".".join(steps)
+    return {"message": f"{where}: {fault['msg']}" if where else fault["msg"], "param": where}
 
 
 def _status_inside(said: dict[str, Any]) -> int:

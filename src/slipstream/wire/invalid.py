@@ -55,7 +55,9 @@ def explain(error: Exception, body: bytes) -> BadRequest:
     expected = _EXPECTED.search(text)
     wanted = _accepted(expected["wanted"]) + expected["bound"] if expected else ""
     if not param:
-        return BadRequest(f"The body must be {wanted or text}.", code="invalid_type")
+        if not wanted:  # of a value that nobody asked for, which the decoder does not locate
+            return BadRequest(f"The body cannot be read: {text}.", code="invalid_value")
+        return BadRequest(f"The body must be {wanted}.", code="invalid_type")
     try:
         got = _show(body, path)
     except UNREADABLE as exc:  # the decoder stopped at the field, and the rest is worse

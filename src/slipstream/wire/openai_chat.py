@@ -35,12 +35,19 @@ class _Request(msgspec.Struct):
 
 
 class Scan(NamedTuple):
-    """What routing needs of a request."""
+    """What routing needs of a request.
+
+    Args:
+        asked: All of it, where it was read whole.
+        num_choices: Answers to be made, where it was read.
+    """
 
     model: str
     is_stream: bool
     wants_usage: bool
     max_output_tokens: int | None
+    asked: object | None = None
+    num_choices: int = 1
 
 
 _request_decoder = msgspec.json.Decoder(_Request)

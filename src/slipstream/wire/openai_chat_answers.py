@@ -47,7 +47,12 @@ class _Delta(msgspec.Struct):
 class _ChunkChoice(msgspec.Struct):
     index: Annotated[int, msgspec.Meta(ge=0, lt=MAX_CHOICES)] | None = None
     delta: _Delta | None = None
+    text: msgspec.Raw = _NOTHING  # of a text completion
     finish_reason: str | None = None
+
+    def has_content(self) -> bool:
+        is_said = self.delta is not None and self.delta.has_content()
+        return is_said or bytes(self.text) not in _EMPTY
 
 
 class _Chunk(msgspec.Struct):
@@ -195,7 +200,7 @@ class AnswerStream:
                 self._finish_reason = choice.finish_reason
                 self._finished |= bit
                 meaning = Meaning.CONTENT
-            elif choice.delta is not None and choice.delta.has_content():
+            elif choice.has_content():
                 meaning = Meaning.CONTENT
         self._has_content = self._has_content or meaning is Meaning.CONTENT
         return meaning

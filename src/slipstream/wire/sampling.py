@@ -16,16 +16,16 @@ MAX_TOKENS: Final = 2**31 - 1
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 _MAX_STOPS: Final = 4
-_MAX_STOP_CHARS: Final = 1_000  # each is searched for in every piece of the answer
+MAX_STOP_CHARS: Final = 1_000  # each is searched for in every piece of the answer
 _MAX_BIAS: Final = 100
-_TOKEN_ID: Final = re.compile(r"0|[1-9][0-9]{0,8}")  # one way to write each; none is larger
+TOKEN_ID: Final = re.compile(r"0|[1-9][0-9]{0,8}")  # one way to write each; none is larger
 
 
 def read_bias(said: dict[str, Any] | None) -> tuple[tuple[int, float], ...]:
     """Return token ids and what is added to their logits."""
     biases = []
     for key, value in (said or {}).items():
-        if not _TOKEN_ID.fullmatch(key):
+        if not TOKEN_ID.fullmatch(key):
             raise invalid("logit_bias", f"expected token ids as its keys, got '{key[:20]}'")
         if type(value) not in (int, float) or not -_MAX_BIAS <= value <= _MAX_BIAS:
             raise invalid(
@@ -52,8 +52,8 @@ def read_stops(said: str | list[str] | None) -> tuple[str, ...]:
     if len(stops) > _MAX_STOPS:
         raise invalid("stop", f"expected at most {_MAX_STOPS} strings, got {len(stops)}")
     for stop in stops:
-        if not 0 < len(stop) <= _MAX_STOP_CHARS:
+        if not 0 < len(stop) <= MAX_STOP_CHARS:
             raise invalid(
-                "stop", f"expected strings of 1 to {_MAX_STOP_CHARS} characters, got {len(stop)}"
+                "stop", f"expected strings of 1 to {MAX_STOP_CHARS} characters, got {len(stop)}"
             )
     return stops

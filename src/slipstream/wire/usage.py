@@ -44,6 +44,7 @@ class _Reported(msgspec.Struct):
     completion_tokens_details: _OutputDetails | None = None
     num_cached_tokens: int | None = None  # Mistral
     cached_tokens: int | None = None  # Anthropic's compatible endpoint
+    image_tokens: int | None = None  # Cerebras, as its documents say; live, it is in the details
     cost: msgspec.Raw = msgspec.Raw()  # OpenRouter: a number of USD; others: whatever they like
     cost_in_usd_ticks: int | None = None  # xAI
 
@@ -84,7 +85,7 @@ def read_usage(raw: bytes | msgspec.Raw, *, is_reasoning_outside: bool = False) 
         cached,
         details_in.cache_write_tokens or 0,
         details_in.audio_tokens or 0,
-        details_in.image_tokens or 0,
+        details_in.image_tokens or said.image_tokens or 0,
     )
     output_parts, output_rest, is_output_cut = _fit(
         _total_output(said, reasoning, is_reasoning_outside=is_reasoning_outside),

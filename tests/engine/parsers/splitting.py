@@ -12,9 +12,9 @@ def parse(parser: OutputParser, parts: Iterable[str]) -> list[Piece]:
 
 
 def merged(pieces: Iterable[Piece]) -> list[Piece]:
-    """Join neighbours of text, and of reasoning."""
+    """Join neighbours of text, and of reasoning; leave out lengths and what is empty."""
     found: list[Piece] = []
-    for piece in pieces:
+    for piece in (each._replace(num_letters=0) for each in pieces if each.text):
         if found and piece.kind != "tool" and found[-1].kind == piece.kind:
             found[-1] = found[-1]._replace(text=found[-1].text + piece.text)
         else:

@@ -51,17 +51,20 @@ def test_parse_answer_gives_the_same_pieces_at_every_split(
         assert merged(parse(HarmonyParser(), parts)) == pieces
 
 
-def test_parse_tokens_of_the_model_count_reasoning() -> None:
-    """Marks are tokens of their own; those of the body and the marks around it count."""
+def test_parse_header_and_marks_belong_to_their_message() -> None:
+    """What a piece stands for begins at its header and ends behind its mark."""
     parser = HarmonyParser()
     tokens = re.findall("|".join(map(re.escape, MARKS)) + r"|\s?\w+\.?", THOUGHT + FINAL)
-    counted = []
-    for token in tokens:
-        parser.feed(token)
-        counted += [token] * parser.is_reasoning
+    lengths = {"reasoning": 0, "text": 0, "tool": 0}
+    for piece in (piece for token in tokens for piece in parser.feed(token)):
+        lengths[piece.kind] += piece.num_letters
 
-    assert counted == ["<|message|>", "Two", " and", " two.", "<|end|>"]
-    assert parser.num_reasoning_tokens == 5
+    next_header = "<|start|>assistant"
+    assert lengths == {
+        "reasoning": len(THOUGHT) - len(next_header),
+        "text": len(next_header) + len(FINAL),
+        "tool": 0,
+    }
 
 
 def test_parse_with_reasoning_as_text_joins_all() -> None:

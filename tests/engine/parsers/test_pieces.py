@@ -1,5 +1,7 @@
 """Tests of what every parser must do: slipstream.engine.parsers.pieces."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,13 +58,40 @@ def test_fork_begins_anew(family: Family) -> None:
     assert merged([*other.feed("two"), *other.flush()]) == [Piece("text", "two")]
 
 
-def test_feed_reasoning_tokens_are_counted_with_their_markers() -> None:
-    """Each token that was fed within reasoning counts, also one that gave no text."""
-    parser = TaggedParser(Reasoning("<think>", "</think>"), None)
-    counted = []
-    for token in ("<think>", "\n", "so", "", " it", "\n", "</think>", "\n\n", "yes"):
-        parser.feed(token)
-        counted.append(parser.is_reasoning)
+@pytest.mark.parametrize("family", ROWS, ids=lambda row: row.name)
+@given(st.data())
+def test_pieces_stand_for_every_letter_but_those_held_back(
+    family: Family, data: st.DataObject
+) -> None:
+    """What a piece says it stands for adds up, so that tokens can be told with their pieces."""
+    family = replace(family, reasoning=family.reasoning or Reasoning("<think>", "</think>"))
+    marks = [
+        *family.markers,
+        "<think>",
+        "</think>",
+        '{"name": "f", "arguments": {}}',
+        "x",
+        " ",
+        "{",
+    ]
+    parts = data.draw(st.lists(st.sampled_from(marks), max_size=8))
+    parser = parser_of(family)
+    num_fed = num_told = 0
+    for part in parts:
+        num_fed += len(part)
+        num_told += sum(piece.num_letters for piece in parser.feed(part))
+        assert num_told <= num_fed
+    num_told += sum(piece.num_letters for piece in parser.flush())
 
-    assert counted == [True] * 7 + [False] * 2
-    assert parser.num_reasoning_tokens == 7
+    assert num_told <= num_fed
+
+
+def test_is_reasoning_until_the_marker_at_its_end() -> None:
+    """An answer that is cut off inside its reasoning is known to be."""
+    parser = TaggedParser(Reasoning("<think>", "</think>"), None)
+    states = []
+    for token in ("<think>", "\n", "so", " it", "\n", "</think>", "\n\n", "yes"):
+        parser.feed(token)
+        states.append(parser.is_reasoning)
+
+    assert states == [True] * 5 + [False] * 3

@@ -9,10 +9,10 @@ analysis is reasoning, final and commentary are text, and what is addressed to a
 
 import re
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final
 
 from slipstream.engine.parsers.calls import read_object
-from slipstream.engine.parsers.pieces import Piece
+from slipstream.engine.parsers.pieces import Kind, Piece
 from slipstream.engine.stops import num_begun
 
 MARKS: Final = (
@@ -31,8 +31,6 @@ _RECIPIENT: Final = re.compile(r"\bto=(?P<name>[^\s<]+)")
 _CHANNEL: Final = re.compile(r"<\|channel\|>\s*(?P<name>\w+)")
 _HEADS: Final = ("to=", "assistant")  # with which a header may go on where no mark opened it
 
-_Body = Literal["text", "reasoning", "tool"]
-
 
 class HarmonyParser:
     """One answer; the prompt ends in the header of its first message.
@@ -46,36 +44,35 @@ class HarmonyParser:
         "_body",
         "_header",
         "_held",
+        "_num_passed",
         "_parses_reasoning",
         "_reads_calls",
         "_said",
-        "is_reasoning",
-        "num_reasoning_tokens",
     )
 
     def __init__(self, *, parses_reasoning: bool = True, reads_calls: bool = True) -> None:
         self._parses_reasoning, self._reads_calls = parses_reasoning, reads_calls
         self._held = ""  # may still become a mark
         self._header = ""
-        self._body: _Body | None = None  # None in a header
+        self._body: Kind | None = None  # None in a header
         self._said: list[str] = []  # of a call
-        self.is_reasoning = False
-        self.num_reasoning_tokens = 0
+        self._num_passed = 0  # letters of a header, or a call, that belong to the next piece
+
+    @property
+    def is_reasoning(self) -> bool:
+        """Whether an answer that ends here ends inside its reasoning."""
+        return self._body == "reasoning"
 
     def feed(self, text: str) -> list[Piece]:
         """Add the text of one token."""
-        was_reasoning = self._body == "reasoning"
-        pieces = [piece for piece in self._part(text) if piece.text] if text else []
-        self.is_reasoning = was_reasoning or self._body == "reasoning"
-        self.num_reasoning_tokens += self.is_reasoning
-        return pieces
+        return [piece for piece in self._part(text) if piece.num_letters] if text else []
 
     def flush(self) -> list[Piece]:
         """Return what is held back; a call may lack its end, which ends the answer too."""
         held, self._held = self._held, ""
         pieces = [*self._say(held), *self._close()]
         if self._header and not _MARK.match(self._header):
-            pieces.append(Piece("text", self._header))
+            pieces.append(self._piece("text", self._header))
         return [piece for piece in pieces if piece.text]
 
     def fork(self) -> "HarmonyParser":
@@ -94,29 +91,40 @@ class HarmonyParser:
 
     def _say(self, text: str) -> Iterator[Piece]:
         """Add text to the header, or the body, where it belongs."""
+        self._num_passed += len(text)
         if self._body == "tool":
             self._said.append(text)
         elif self._body is not None:
-            yield Piece(self._body, text)
+            yield self._piece(self._body, text)
         else:
             self._header += text
             if _is_loose(self._header):
                 loose, self._header, self._body = self._header, "", "text"
-                yield Piece("text", loose)
+                yield self._piece("text", loose)
+
+    def _piece(self, kind: Kind, text: str, name: str = "") -> Piece:
+        """Return a piece that stands for all letters since the one before it."""
+        num_letters, self._num_passed = self._num_passed, 0
+        return Piece(kind, text, name, num_letters)
 
     def _pass(self, mark: str) -> Iterator[Piece]:
-        if mark in _ENDS or (mark in _OPENS and self._body is not None):
+        if mark in _ENDS:
+            self._num_passed += len(mark)
             yield from self._close()
-            self._header = "" if mark in _ENDS else mark
+            self._header = ""
+        elif mark in _OPENS and self._body is not None:
+            yield from self._close()
+            self._num_passed += len(mark)
+            self._header = mark
         elif self._body is not None:
             yield from self._say(mark)
-        elif mark == "<|message|>":
-            self._body = self._kind()
-            self._header += mark
         else:
+            self._num_passed += len(mark)
             self._header += mark
+            if mark == "<|message|>":
+                self._body = self._kind()
 
-    def _kind(self) -> _Body:
+    def _kind(self) -> Kind:
         if self._reads_calls and _RECIPIENT.search(self._header):
             return "tool"
         channels = _CHANNEL.findall(self._header)
@@ -129,15 +137,17 @@ class HarmonyParser:
         if body is None:
             return
         self._body, self._header = None, ""
-        if body == "tool":
-            said = "".join(self._said)
-            self._said.clear()
-            recipient = _RECIPIENT.search(header)
-            arguments = read_object(said or "{}")
-            if recipient is None or arguments is None:
-                yield Piece("text", header.removeprefix("<|start|>assistant") + said)
-            else:
-                yield Piece("tool", arguments, recipient["name"].removeprefix("functions."))
+        if body != "tool":
+            yield self._piece(body, "")
+            return
+        said = "".join(self._said)
+        self._said.clear()
+        recipient = _RECIPIENT.search(header)
+        arguments = read_object(said or "{}")
+        if recipient is None or arguments is None:
+            yield self._piece("text", header.removeprefix("<|start|>assistant") + said)
+        else:
+            yield self._piece("tool", arguments, recipient["name"].removeprefix("functions."))
 
 
 def _is_loose(header: str) -> bool:

@@ -2,16 +2,24 @@
 
 from typing import Literal, NamedTuple, Protocol, Self
 
+Kind = Literal["text", "reasoning", "tool"]
+
 
 class Piece(NamedTuple):
     """Some more of an answer: text, reasoning, or a whole call of the function `name`.
 
     The text of a call is its arguments: a JSON object, as the model wrote it where it wrote JSON.
+    Empty text of the other kinds stands for markers alone.
+
+    Args:
+        num_letters: Of what was fed and stands for this piece, its markers and the white space
+            in front of it included. The pieces of an answer add up to what is not held back.
     """
 
-    kind: Literal["text", "reasoning", "tool"]
+    kind: Kind
     text: str
     name: str = ""
+    num_letters: int = 0
 
 
 class OutputParser(Protocol):
@@ -22,16 +30,11 @@ class OutputParser(Protocol):
 
     @property
     def is_reasoning(self) -> bool:
-        """Whether the token fed last was reasoning, its markers included."""
-        ...
-
-    @property
-    def num_reasoning_tokens(self) -> int:
-        """Tokens fed so far that were reasoning."""
+        """Whether an answer that ends here ends inside its reasoning."""
         ...
 
     def feed(self, text: str) -> list[Piece]:
-        """Add the text of one token, markers spelled out; call it for an empty text, too."""
+        """Add the text of one token, markers spelled out."""
         ...
 
     def flush(self) -> list[Piece]:

@@ -42,11 +42,10 @@ class TaggedParser:
         "_head",
         "_held",
         "_is_open",
+        "_num_passed",
         "_reasoning",
         "_state",
         "_tools",
-        "is_reasoning",
-        "num_reasoning_tokens",
     )
 
     def __init__(
@@ -61,32 +60,34 @@ class TaggedParser:
         self._reasoning, self._calls = reasoning, calls
         self._tools, self._is_open = tools, is_open
         self._held = ""
+        self._num_passed = 0  # white space that was dropped in front of the next piece
         self._drops_space = is_open
         self._head = self._from = 0  # in a call: where its opener ends; what was searched
         self._state: _State = "reasoning" if is_open else "begin"
-        self.is_reasoning = False
-        self.num_reasoning_tokens = 0
+
+    @property
+    def is_reasoning(self) -> bool:
+        """Whether an answer that ends here ends inside its reasoning."""
+        return self._state == "reasoning"
 
     def feed(self, text: str) -> list[Piece]:
         """Add the text of one token."""
-        was_reasoning = self._state == "reasoning"
-        pieces = self._part(text) if text else []
-        self.is_reasoning = was_reasoning or self._state == "reasoning"
-        self.num_reasoning_tokens += self.is_reasoning
-        return pieces
+        return self._part(text) if text else []
 
     def flush(self) -> list[Piece]:
         """Return what is held back."""
         held, self._held = self._held, ""
+        num_letters = len(held)
         if self._state == "call":
             assert self._calls is not None, "a call has a form"
             calls = self._calls.read(held, self._tools) if self._calls.can_be_cut else None
-            return calls or [Piece("text", held)]
+            return self._measured(calls or [Piece("text", held)], num_letters)
         if self._drops_space:
             held = held.lstrip()
         if not held:
             return []
-        return [Piece("reasoning" if self._state == "reasoning" else "text", held)]
+        kind: Literal["reasoning", "text"] = "reasoning" if self.is_reasoning else "text"
+        return self._measured([Piece(kind, held)], num_letters)
 
     def fork(self) -> "TaggedParser":
         """Return a parser for another answer to the same prompt."""
@@ -100,9 +101,21 @@ class TaggedParser:
             before = self._state, len(self._held)
             if self._drops_space:
                 self._held = self._held.lstrip()
+                self._num_passed += before[1] - len(self._held)
                 self._drops_space = not self._held
-            pieces += _STEPS[self._state](self)
+            num_held = len(self._held)
+            found = list(_STEPS[self._state](self))
+            pieces += self._measured(found, num_held - len(self._held))
         return pieces
+
+    def _measured(self, pieces: list[Piece], num_letters: int) -> list[Piece]:
+        """Return pieces that say how many letters they stand for: the first one for all."""
+        if not num_letters:
+            return pieces
+        first = pieces[0] if pieces else Piece("reasoning", "")  # only its markers give no text
+        num_letters += self._num_passed
+        self._num_passed = 0
+        return [first._replace(num_letters=num_letters), *pieces[1:]]
 
     def _begin(self) -> Iterator[Piece]:
         """Nothing but white space so far: reasoning or a call may begin."""

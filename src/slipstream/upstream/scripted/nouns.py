@@ -39,6 +39,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         follows_tool: The last message is a tool's result.
         schema: What the answer must be an instance of; None for words.
         inputs: What is to become vectors, of so many dimensions; none in a chat.
+        reasoning_format: How Cerebras is to show its reasoning.
     """
 
     model: str
@@ -58,6 +59,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[str, ...] = ()
     dimensions: int = 0
     wants_base64: bool = False
+    reasoning_format: Literal["parsed", "text_parsed", "raw", "hidden"] = "text_parsed"
 
 
 class ToolCall(NamedTuple):

@@ -45,6 +45,7 @@ class ScriptedError(GatewayError):
         default = ("server_error", "server_error") if status >= 500 else _ERROR_KINDS[400]
         self.kind, ordinary_code = _ERROR_KINDS.get(status, default)
         self.code = code or ordinary_code
+        self.scripted_code = code
 
 
 def answer_reply(ask: Ask, behaviour: Behaviour, dialect: Dialect, stamp: Stamp) -> Reply:

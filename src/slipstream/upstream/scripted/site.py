@@ -74,6 +74,8 @@ class Site:
     def _find(self, method: str, path: str) -> Reply:
         if find_dialect(path) is not None:
             raise WrongMethod(f"{path} takes POST, not {method}")
+        if path.endswith("/tcp_warming"):  # Cerebras's SDKs ask for it when they are made
+            return _get(method, path, {})
         if path.endswith("/health"):
             return _get(method, path, {"status": "ok"})
         if path.endswith("/models"):
@@ -103,8 +105,8 @@ class Site:
 
 
 _PATHS: Final = (
-    "POST …/chat/completions, POST …/embeddings, GET …/models, GET …/models/{id}, GET /health and "
-    "/mock/…"
+    "POST …/chat/completions, POST …/cerebras/v1/chat/completions, POST …/embeddings, "
+    "GET …/models, GET …/models/{id}, GET /health and /mock/…"
 )
 
 

@@ -1,0 +1,1 @@
+"""Files of requests, and batches that work through them and survive a restart."""

@@ -1,0 +1,112 @@
+"""What a client may ask for here: every public name, what it can do, and what lists tell of it."""
+
+import time
+from typing import Final
+
+from slipstream.call import Deadlines, Rates, Target
+from slipstream.catalog.prices import price_of
+from slipstream.config import Config
+from slipstream.errors import UnknownModel
+from slipstream.routing.plan import LOCAL, Catalogue, Planner, Route, find_target
+from slipstream.served import ServedModels
+from slipstream.server.models import ModelList
+from slipstream.server.profiles import CEREBRAS
+from slipstream.upstream.model_lists import ModelLists
+from slipstream.wire.cerebras.listing import Listed, usd_of
+from slipstream.wire.cerebras.models import MODELS, CerebrasModel, row_for
+
+_STARTED_AT: Final = int(time.time())  # "created" of the models that have no date of their own
+
+
+def catalogue_of(config: Config) -> Catalogue:
+    """Return what each public name of a configuration stands for."""
+    served = config.served
+    routes = {}
+    for name, route in config.routes.items():
+        targets = [find_target(target, served, config.endpoints) for target in route.targets]
+        routes[name] = Route(
+            name=name,
+            strategy=route.strategy,
+            targets=tuple(target for target in targets if target is not None),
+            max_attempts=route.max_attempts,
+        )
+    said = config.deadlines
+    return Catalogue(
+        routes=routes,
+        served=served,
+        providers=frozenset(config.endpoints),
+        deadlines=Deadlines(
+            connect_s=said.connect_s,
+            first_token_s=said.first_token_s,
+            idle_s=said.idle_s,
+            total_s=said.total_s,
+        ),
+    )
+
+
+class Offer:
+    """The public names of a configuration.
+
+    Args:
+        lists: What the providers list themselves.
+    """
+
+    def __init__(
+        self, config: Config, served: ServedModels, planner: Planner, lists: ModelLists
+    ) -> None:
+        self._config, self._served = config, served
+        self._planner, self._lists = planner, lists
+        self._rows = MODELS | {name: MODELS[like] for name, like in config.likenesses.items()}
+
+    def row_of(self, name: str) -> CerebrasModel | None:
+        """Return what a name can do under the Cerebras profile; None if it stands for nothing."""
+        try:
+            self._planner.plan_of(name)
+        except UnknownModel:
+            return None  # which the profile tells in its own words
+        return row_for(name, self._rows)
+
+    def is_public(self, name: str) -> bool:
+        """Tell whether a name is told to callers without a key, as Cerebras tells its models."""
+        config = self._config
+        return config.profiles.get(name, config.server.profile) == CEREBRAS.name
+
+    async def all_models(self) -> ModelList:
+        """Return everything that a client may name, the providers' own lists included."""
+        entries = [_entry(name, _STARTED_AT, "slipstream") for name in self._own_names()]
+        for provider, model in await self._lists.entries():
+            owner = model.owned_by or provider
+            entries.append(_entry(f"{provider}/{model.id}", model.created or _STARTED_AT, owner))
+        return entries
+
+    def own_models(self) -> list[Listed]:
+        """Return what Cerebras's lists tell of the names in the configuration."""
+        return [
+            self._listed(name, self._planner.plan_of(name).targets[0]) for name in self._own_names()
+        ]
+
+    def _own_names(self) -> list[str]:
+        config = self._config
+        installed = (n for n, m in config.served.items() if self._served.is_installed(m))
+        return [*config.routes, *installed]
+
+    def _listed(self, name: str, target: Target) -> Listed:
+        row = row_for(name, self._rows)
+        fits = self._served.context_tokens(target.model) if target.provider == LOCAL else None
+        price = price_of(target.provider, target.model, time.time_ns())
+        rates = price.rates if price is not None and price.denominator == 1 else Rates()
+        prompt, completion = rates.input_tokens, rates.output_tokens
+        return Listed(
+            name=name,
+            row=row,
+            context_tokens=min(row.max_context_tokens, fits or row.max_context_tokens),
+            max_output_tokens=min(row.max_output_tokens, fits or row.max_output_tokens),
+            is_priced=prompt is not None and completion is not None,
+            prompt_usd=usd_of(prompt or 0),
+            completion_usd=usd_of(completion or 0),
+            cache_read_usd=usd_of(rates.cache_read_tokens or 0),
+        )
+
+
+def _entry(model_id: str, created: int, owner: str) -> dict[str, object]:
+    return {"id": model_id, "object": "model", "created": created, "owned_by": owner}

@@ -1,0 +1,108 @@
+"""Whose API a request is answered in: the model's own profile, or else what its caller expects.
+
+the route's or model's `profile`   "gpt-oss-120b" is spoken for as Cerebras speaks
+[server] profile                   openai, cerebras
+auto                             by the SDK, which its User-Agent names
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from slipstream.call import Dialect, Receipt
+from slipstream.server.asgi import Header
+from slipstream.server.render import CEREBRAS as CEREBRAS_ERRORS
+from slipstream.server.render import OPENAI as OPENAI_ERRORS
+from slipstream.server.render import ErrorShape
+from slipstream.wire.cerebras.objects import answer_id_of
+from slipstream.wire.openai_chat import Scan
+
+Headers = Mapping[bytes, bytes]
+"""Of a request, by name in lower case."""
+
+_LOCAL: Final = "local"
+_CEREBRAS_SDKS: Final = (b"Cerebras/", b"AsyncCerebras/")
+
+
+class Profile(NamedTuple):
+    """An API that we imitate, as far as every answer has to do with it.
+
+    Args:
+        tells_all_limits: Each answer tells all rate limits, also those that are not set.
+        answer_headers: What an answer says beside our own headers, from the call's id and the
+            account of its first frame.
+    """
+
+    name: str
+    errors: ErrorShape
+    tells_all_limits: bool
+    answer_headers: Callable[[str, Receipt | None], list[Header]]
+
+
+def _no_headers(call_id: str, receipt: Receipt | None) -> list[Header]:
+    return []
+
+
+def _inference_id(call_id: str, receipt: Receipt | None) -> list[Header]:
+    """Return the id that the body has; of a relayed answer, whose body has another, nothing."""
+    is_ours = receipt is not None and receipt.target.provider == _LOCAL
+    return [(b"inference-id", answer_id_of(call_id).encode())] if is_ours else []
+
+
+OPENAI: Final = Profile("openai", OPENAI_ERRORS, False, _no_headers)
+CEREBRAS: Final = Profile("cerebras", CEREBRAS_ERRORS, True, _inference_id)
+PROFILES: Final = {profile.name: profile for profile in (OPENAI, CEREBRAS)}
+
+
+class Ingress(NamedTuple):
+    """How a request is read in one profile.
+
+    Args:
+        read: Takes the body, as JSON, and the headers; raises BadRequest.
+    """
+
+    dialect: Dialect
+    read: Callable[[bytes, Headers], Scan]
+
+
+Door = Mapping[str, Ingress]
+"""What a path offers, by profile; OpenAI's also stands for those that have none of their own."""
+
+
+class _Named(msgspec.Struct):
+    model: str = ""
+
+
+_model_decoder = msgspec.json.Decoder(_Named)
+
+
+class Profiles:
+    """Which profile a caller expects, and which a model has.
+
+    Args:
+        default: `openai`, `cerebras`, or `auto`.
+        of_models: Profiles by public name, of those that have one of their own.
+    """
+
+    __slots__ = ("_default", "_of_models")
+
+    def __init__(self, default: str = "auto", of_models: Mapping[str, str] | None = None) -> None:
+        self._default = PROFILES.get(default)
+        self._of_models = {name: PROFILES[own] for name, own in (of_models or {}).items()}
+
+    def of_caller(self, headers: Headers) -> Profile:
+        """Return what a caller expects, before it is known what it asks for."""
+        if self._default is not None:
+            return self._default
+        is_cerebras = headers.get(b"user-agent", b"").startswith(_CEREBRAS_SDKS)
+        return CEREBRAS if is_cerebras else OPENAI
+
+    def of_request(self, body: bytes, caller: Profile) -> Profile:
+        """Return the profile of the model that a body names; the caller's where it has none."""
+        if not self._of_models:
+            return caller
+        try:
+            return self._of_models.get(_model_decoder.decode(body).model, caller)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return caller  # who reads it next says what is wrong

@@ -1,0 +1,1 @@
+"""The Cerebras Inference API: requests read strictly, answers and errors in its exact shapes."""

@@ -1,0 +1,119 @@
+"""Tests of slipstream.offer, with a configuration and nothing that runs."""
+
+from pathlib import Path
+
+import pytest
+
+from slipstream.config import load
+from slipstream.offer import Offer, catalogue_of
+from slipstream.routing.plan import LOCAL, Planner
+from slipstream.served import Missing, ServedModels
+from slipstream.upstream.model_lists import ModelLists
+
+CONFIG = """
+[server]
+profile = "{profile}"
+[models.small]
+aliases = ["tiny"]
+[models.gone]
+[providers.cerebras]
+[routes."gpt-oss-120b"]
+targets = ["small"]
+profile = "cerebras"
+[routes.mine]
+targets = ["cerebras/qwen-3.8-27b"]
+like = "qwen-3.8-27b"
+[routes.plain]
+targets = ["small"]
+profile = "openai"
+"""
+
+
+def offer_of(folder: Path, profile: str = "auto") -> Offer:
+    """Return the offer of a gateway whose model `gone` is not installed and none runs."""
+    path = folder / "slipstream.toml"
+    path.write_text(CONFIG.format(profile=profile))
+    config = load(path, {"SLIPSTREAM_HOME": str(folder), "CEREBRAS_API_KEY": "csk"})
+    served = ServedModels({"small": None}, {"gone": Missing("not installed", "")})  # type: ignore[dict-item]
+    return Offer(config, served, Planner(catalogue_of(config)), ModelLists({}, lambda: 0.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "efforts"),
+    [
+        ("gpt-oss-120b", ("low", "medium", "high")),
+        ("mine", ("none", "low", "medium", "high")),
+        ("small", ("none", "low", "medium", "high")),
+        ("cerebras/anything", ("none", "low", "medium", "high")),
+        ("nobody", None),
+        ("groq/llama", None),
+    ],
+)
+def test_row_is_of_its_name_or_its_likeness(
+    tmp_path: Path, name: str, efforts: tuple[str, ...] | None
+) -> None:
+    """A name that stands for nothing has none."""
+    row = offer_of(tmp_path).row_of(name)
+    assert (row and row.efforts) == efforts
+
+
+async def test_lists_have_what_could_answer(tmp_path: Path) -> None:
+    """A model that is not installed is in no list."""
+    offer = offer_of(tmp_path)
+    names = [listed.name for listed in offer.own_models()]
+    assert names == ["gpt-oss-120b", "mine", "plain", "small", "tiny"]
+    assert [entry["id"] for entry in await offer.all_models()] == names
+
+
+def test_listed_model_says_what_it_costs_here(tmp_path: Path) -> None:
+    """What runs here is free, whatever it is like; what is relayed has its provider's price."""
+    listed = {each.name: each for each in offer_of(tmp_path).own_models()}
+    assert listed["gpt-oss-120b"].prompt_usd == "0"
+    assert float(listed["mine"].prompt_usd) > 0
+
+
+@pytest.mark.parametrize(
+    ("profile", "public"),
+    [
+        ("auto", {"gpt-oss-120b"}),
+        ("openai", {"gpt-oss-120b"}),
+        ("cerebras", {"gpt-oss-120b", "mine", "small", "tiny"}),
+    ],
+)
+def test_only_names_under_the_profile_are_public(
+    tmp_path: Path, profile: str, public: set[str]
+) -> None:
+    """An ordinary gateway tells nobody without a key what it has."""
+    offer = offer_of(tmp_path, profile)
+    assert {each.name for each in offer.own_models() if offer.is_public(each.name)} == public
+
+
+def test_local_is_the_name_of_our_own(tmp_path: Path) -> None:
+    """A served model is known by its pinned name, too."""
+    assert offer_of(tmp_path).row_of(f"{LOCAL}/small") is not None
+
+
+def test_routes_stand_for_their_targets(tmp_path: Path) -> None:
+    """A route keeps its targets' order, and the deadlines are the configuration's."""
+    path = tmp_path / "slipstream.toml"
+    path.write_text(
+        "[models.small]\n[providers.cerebras]\n[deadlines]\nidle_s = 7.0\n"
+        '[routes.both]\ntargets = ["cerebras/x", "small"]\nmax_attempts = 2\n'
+    )
+    config = load(path, {"SLIPSTREAM_HOME": str(tmp_path), "CEREBRAS_API_KEY": "csk"})
+    plan = Planner(catalogue_of(config)).plan_of("both")
+    assert [target.name for target in plan.targets] == ["cerebras/x", "local/small"]
+    assert (plan.max_attempts, plan.deadlines.idle_s) == (2, 7.0)
+
+
+def test_price_that_nobody_knows_is_not_zero(tmp_path: Path) -> None:
+    """A relayed model without a price is listed as such."""
+    path = tmp_path / "slipstream.toml"
+    path.write_text(
+        '[models]\n[providers.lab]\nbase_url = "http://127.0.0.1:1/v1"\ndialect = "openai_chat"\n'
+        '[routes.far]\ntargets = ["lab/unheard-of"]\n'
+    )
+    config = load(path, {"SLIPSTREAM_HOME": str(tmp_path)})
+    planner = Planner(catalogue_of(config))
+    offer = Offer(config, ServedModels({}, {}), planner, ModelLists({}, lambda: 0.0))
+    assert [(each.name, each.is_priced) for each in offer.own_models()] == [("far", False)]
