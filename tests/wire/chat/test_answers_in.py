@@ -218,6 +218,15 @@ def test_reader_call_without_a_name_is_a_failure() -> None:
     assert isinstance(failed.error, Broken)
 
 
+def test_reader_signature_before_the_name_waits_for_its_call() -> None:
+    """Regression: a seal was told of a call that had not begun, which no writer knows."""
+    signed = call(0, "x") | {"extra_content": {"google": {"thought_signature": "s"}}}
+    events = stream(
+        chunk(delta(tool_calls=[signed])), chunk(delta(tool_calls=[call(0, name="f")])), DONE
+    )
+    assert [type(event) for event in events] == [CallBegan, Sealed, Ended]
+
+
 def test_reader_older_function_call_is_a_call() -> None:
     """`function_call`, streamed or plain, is one call without an id."""
     events = stream(

@@ -280,6 +280,15 @@ def test_write_turns_seals_go_to_their_own_vendor_only() -> None:
     assert len(body["messages"]) == 1  # nothing was said
 
 
+def test_write_turns_seals_of_another_dialect_are_named() -> None:
+    """What the vendor sealed for its other dialect cannot be said in chat."""
+    sealed = Seal(vendor="openai", kind="encrypted_content", data="e", item_id="rs_1")
+    turns = (HELLO, Turn("assistant", (Reasoning(seals=(sealed,)), Text("a"))))
+    body, written = write("openai", turns=turns)
+    assert body["messages"][1] == {"role": "assistant", "content": "a"}
+    assert written.changes == ("reasoning_content",)
+
+
 def test_write_turns_lost_signatures_have_a_stand_in() -> None:
     """Gemini 3 refuses calls without a signature; history of others gets the documented word."""
     own = Seal(vendor="gemini", kind="thought_signature", data="sig")
@@ -336,7 +345,7 @@ def test_write_customs_calls_are_functions_where_text_is_not_taken() -> None:
 
 
 def test_write_asked_strict_providers_get_known_fields_only() -> None:
-    """Cerebras and Mistral answer an unknown field with an error."""
+    """Cerebras, Mistral and OpenAI answer an unknown field with an error."""
     fields: dict[str, Any] = {
         "sampling": Sampling(temperature=1, top_k=1, min_p=0.1, seed=1),
         "verbosity": "low",
@@ -346,12 +355,12 @@ def test_write_asked_strict_providers_get_known_fields_only() -> None:
         "prediction": "p",
         "extras": {"store": msgspec.Raw(b"true"), "safe_prompt": msgspec.Raw(b"true")},
     }
-    for vendor in ("cerebras", "mistral"):
+    for vendor in ("cerebras", "mistral", "openai"):
         body, written = write(vendor, **fields)
         takes = HABITS[vendor].takes
         assert takes is not None
         assert set(body) <= takes
-        assert "store" in written.changes
+        assert ("store" in body) == ("store" in takes) != ("store" in written.changes)
 
 
 _TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)

@@ -36,10 +36,16 @@ def _part(part: Part, **more: Any) -> tuple[Any, tuple[str, ...]]:
 
 
 def test_write_items_one_text_that_leads_is_the_instructions() -> None:
-    """More than one, or one that is marked, is a message of the developer."""
-    assert _write(Turn("system", (Text("a"),))) == Said("a", [], ())
-    for parts in ((Text("a"), Text("b")), (Text("a", CacheMark()),)):
-        said = _write(Turn("system", parts))
+    """More than one, or one that is marked or stands alone, is a message of the developer."""
+    user = Turn("user", (Text("u"),))
+    said = _write(Turn("system", (Text("a"),)), user)
+    assert (said.instructions, len(said.items)) == ("a", 1)
+    for turns in (
+        [Turn("system", (Text("a"), Text("b"))), user],
+        [Turn("system", (Text("a", CacheMark()),)), user],
+        [Turn("system", (Text("a"),))],
+    ):
+        said = _write(*turns)
         assert said.instructions is None
         assert isinstance(said.items[0], dict)
         assert said.items[0]["role"] == "developer"

@@ -133,6 +133,12 @@ def test_write_what_changes_the_answer_is_refused(
     assert caught.value.retryable
 
 
+def test_write_system_that_leads_is_the_instructions() -> None:
+    """And the rest is the input."""
+    body, _ = _write(_asked(Turn("system", (Text("s"),)), USER))
+    assert (body["instructions"], len(body["input"])) == ("s", 1)
+
+
 def test_write_neutral_values_are_no_change() -> None:
     """Clients send defaults."""
     sampling = Sampling(

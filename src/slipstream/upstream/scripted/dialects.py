@@ -14,6 +14,6 @@ DIALECTS: Final[tuple[Dialect, ...]] = (CEREBRAS_CHAT, OPENAI_CHAT, OPENAI_EMBED
 def find_dialect(path: str) -> Dialect | None:
     """Return the dialect that a request to this path speaks, if any."""
     for dialect in DIALECTS:
-        if path.endswith(dialect.path_suffix):
+        if path.endswith(dialect.path_suffixes):
             return dialect
     return None

@@ -61,6 +61,7 @@ class Site:
 
     def _decide_dialect(self, dialect: Dialect, exchange: Exchange, said: Values) -> Decision:
         scripted = self.book.take()
+        dialect.check_headers(dict(exchange.headers), exchange.body)
         ask = dialect.decode(exchange.path, exchange.body)
         exchange.model = ask.model
         own = NOTHING

@@ -17,6 +17,7 @@ import msgspec
 from slipstream.errors import Broken
 from slipstream.wire.chat.seals import read_extra
 from slipstream.wire.invalid import UNREADABLE
+from slipstream.wire.talk.asking import Seal
 from slipstream.wire.talk.custom_tools import as_input
 from slipstream.wire.talk.events import CallBegan, CallSaid, Event, Failed, Sealed
 
@@ -52,12 +53,23 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class _Open:
-    __slots__ = ("call_id", "has_begun", "index", "is_custom", "is_held", "name", "said", "told_id")
+    __slots__ = (
+        "call_id",
+        "has_begun",
+        "index",
+        "is_custom",
+        "is_held",
+        "name",
+        "said",
+        "seals",
+        "told_id",
+    )
 
     def __init__(self, index: int, call_id: str, told_id: str | None) -> None:
         self.index, self.call_id, self.told_id = index, call_id, told_id
         self.name = ""
         self.said: list[str] = []
+        self.seals: list[Seal] = []  # not told yet
         self.has_begun = self.is_custom = False
         self.is_held = False  # its arguments are turned into text when they are whole
 
@@ -100,12 +112,14 @@ class Calls:
             found.name += name
         if text:
             found.said.append(text)
+        found.seals += read_extra(call.extra_content, self._vendor)
         if found.has_begun:
             self._say(found, text, events)
         elif found.name:
             self._begin(found, events)
-        for seal in read_extra(call.extra_content, self._vendor):
-            events.append(Sealed(seal, self._choice, found.index))
+        if found.has_begun and found.seals:
+            events += [Sealed(seal, self._choice, found.index) for seal in found.seals]
+            found.seals = []
 
     def pause(self, events: list[Event]) -> None:
         """Say that the calls so far are whole: something else follows, or nothing."""

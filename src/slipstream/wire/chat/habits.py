@@ -87,8 +87,23 @@ class Habits(Struct, frozen=True, kw_only=True):
     short_ids: bool = False
 
 
-GENERIC: Final = Habits(max_tokens="max_tokens", reasoning="reasoning_content")
-"""Of a server that is like OpenAI's; unknown fields are passed over by all that are known."""
+GENERIC: Final = Habits(
+    max_tokens="max_tokens",
+    reasoning="reasoning_content",
+    parts=frozenset({"image", "audio", "file"}),
+)
+"""Of a server that is like OpenAI's; unknown fields are passed over by all that are known, and what
+its model cannot read it says itself."""
+
+# Every top-level field of openai-python 3.52.0's type; it answers others with 400.
+_OPENAI: Final = _fields(
+    "model messages audio frequency_penalty function_call functions logit_bias logprobs "
+    "max_completion_tokens max_tokens metadata modalities moderation n "
+    "parallel_tool_calls prediction presence_penalty prompt_cache_key "
+    "prompt_cache_options prompt_cache_retention reasoning_effort response_format "
+    "safety_identifier seed service_tier stop store stream stream_options temperature "
+    "tool_choice tools top_logprobs top_p user verbosity web_search_options"
+)
 
 # Every top-level field of its request; an unknown one is answered with 400 (cerebras-api.md 2.1).
 _CEREBRAS: Final = _fields(
@@ -111,7 +126,7 @@ _MISTRAL: Final = _fields(
 HABITS: Final[dict[str, Habits]] = {
     # Section 1; `safety_identifier` is its newer name for `user`.
     "openai": Habits(
-        refuses=_SAMPLING_BEYOND_OPENAI,
+        takes=_OPENAI,
         user="safety_identifier",
         max_user_chars=64,
         system_role="developer",

@@ -58,7 +58,7 @@ def _mark(cache: CacheMark | None, sheet: Sheet, role: str) -> dict[str, Any] | 
         return None
     field = sheet.habits.cache_field
     is_for_users = field == "prompt_cache_breakpoint"
-    if field is None or not sheet.takes(field) or (is_for_users and role != "user"):
+    if field is None or field in sheet.target.refuses or (is_for_users and role != "user"):
         sheet.change("cache")
         return None
     if not is_for_users:

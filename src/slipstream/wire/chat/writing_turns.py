@@ -107,17 +107,17 @@ def _own_seals(parts: Iterable[Reasoning | ToolCall], kind: str, sheet: Sheet) -
 
 
 def _add_reasoning(message: Message, thoughts: list[Reasoning], sheet: Sheet) -> None:
-    for seal in _own_seals(thoughts, THOUGHT_SIGNATURE, sheet):
+    signatures = _own_seals(thoughts, THOUGHT_SIGNATURE, sheet)
+    for seal in signatures:
         message["extra_content"] = {"google": {THOUGHT_SIGNATURE: seal.data}}
     details = _own_seals(thoughts, DETAILS, sheet)
     if details:
         message["reasoning_details"] = [item for seal in details for item in split_details(seal)]
         return
     field, told = sheet.habits.reasoning, [part for part in thoughts if part.text]
-    if not told:
-        return
-    if field is None:
-        sheet.change("thoughts")
+    if field is None or not told:
+        if len(signatures) < len(thoughts):  # sealed in words that chat does not know
+            sheet.change("thoughts")
     elif field == "chunks":
         message["content"] = [*_chunks(told, sheet), *_text_chunks(message["content"])]
     else:

@@ -64,7 +64,6 @@ class _Said(Struct):
     content_index: int | None = None
     summary_index: int | None = None
     delta: Any = None
-    text: Any = None
     logprobs: msgspec.Raw = _NOTHING
     item: msgspec.Raw = _NOTHING
     annotation: msgspec.Raw = _NOTHING

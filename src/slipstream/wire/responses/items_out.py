@@ -81,7 +81,8 @@ def write_items(asked: Asked, vendor: str, *, has_marks: bool = True) -> Said:
     custom_calls = frozenset(call.call_id for call in calls if call.is_custom)
     writing = _Writing(field_name(asked.dialect, "turns"), vendor, has_marks, custom_calls)
     turns = list(asked.turns)
-    instructions = _instructions(turns[0]) if turns else None
+    # A target wants an input beside its instructions.
+    instructions = _instructions(turns[0]) if len(turns) > 1 else None
     if instructions is not None:
         del turns[0]
     items = [item for turn in turns for item in _write_turn(turn, writing)]
