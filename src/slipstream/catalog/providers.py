@@ -111,9 +111,7 @@ PROVIDERS: tuple[ProviderRow, ...] = (
         title="Google Gemini",
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         speaks=(
-            Spoken(
-                dialect=Dialect.GEMINI, base_path="/v1beta", key_headers=("x-goog-api-key",)
-            ),
+            Spoken(dialect=Dialect.GEMINI, base_path="/v1beta", key_headers=("x-goog-api-key",)),
         ),
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         embeddings=EmbeddingsOffer(takes_base64=False),  # 400 for base64

@@ -23,6 +23,8 @@ from slipstream.wire.responses import reading as responses
 from slipstream.wire.talk.asking import Asked
 from slipstream.wire.talk.events import Event
 
+_NOT_STORED: Final = msgspec.Raw(b"false")
+
 Clock = Callable[[], float]
 """Seconds since 1970."""
 
@@ -61,6 +63,12 @@ def hear(call: Call, wall_s: Clock) -> Heard:
     return _DIALECTS[call.dialect](call, wall_s)
 
 
+def tell_end(error: GatewayError, heard: Heard) -> None:
+    """Note how the client's stream ends if it breaks off with this error."""
+    if heard.fail is not None:
+        error.last_event = heard.fail(error).data
+
+
 def _hear_chat(call: Call, wall_s: Clock) -> Heard:
     return Heard(chat.read_asked(call.body), _chat_writer(call, wall_s, call.wants_usage))
 
@@ -90,13 +98,14 @@ def _hear_messages(call: Call, wall_s: Clock) -> Heard:
 
 def _hear_responses(call: Call, wall_s: Clock) -> Heard:
     heard = responses.read_asked(call.body)
+    stored = ("store",) if bytes(heard.echo.get("store", b"")) == b"true" else ()
+    heard = msgspec.structs.replace(heard, echo={**heard.echo, "store": _NOT_STORED})
     writer = responses_out.AnswerWriter(
         heard,
         response_id=f"resp_{call.call_id}",
         created_s=int(wall_s()),
         clock=lambda: math.ceil(wall_s()),
     )
-    stored = ("store",) if bytes(heard.echo.get("store", b"")) == b"true" else ()
     return Heard(heard.asked, writer, (*stored, *heard.unheard), writer.fail)
 
 
@@ -121,6 +130,8 @@ class _CerebrasWriter:
 def _usage_withheld(frame: Frame) -> Frame:
     if frame.meaning is Meaning.SILENT and b'"choices":[]' in frame.data:
         return msgspec.structs.replace(frame, meaning=Meaning.WITHHELD)
+    if frame.usage is not None and b'"finish_reason":"' in frame.data:
+        return msgspec.structs.replace(frame, usage=None)  # it comes with the chunk behind it
     return frame
 
 

@@ -66,7 +66,11 @@ def line_of(spoken: Spoken, origin: Origin, base_path: str, key: Secret | None) 
     base = base_path.encode()
     if spoken.dialect is Dialect.GEMINI:
         return Line(
-            spoken.dialect, origin, headers, lambda model, is_stream: base + _gemini(model, is_stream), b""
+            spoken.dialect,
+            origin,
+            headers,
+            lambda model, is_stream: base + _gemini(model, is_stream),
+            b"",
         )
     target = base + PATHS[spoken.dialect]
     head = encode_head(origin, b"POST", target, headers)

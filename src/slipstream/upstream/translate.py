@@ -8,13 +8,15 @@ others cannot are the target's, so another target may be tried.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
 from slipstream.call import Call, Dialect, Frame, Frames, Meaning
+from slipstream.catalog.traits import traits_of
 from slipstream.errors import Broken, GatewayError, StreamCut, Unsupported, UpstreamError
-from slipstream.upstream.hearing import Clock, Heard, Writer, hear
+from slipstream.upstream.hearing import Clock, Writer, hear, tell_end
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.response import HttpResponse
 from slipstream.upstream.lines import Line
@@ -147,24 +149,15 @@ class Translation:
         line, written = self._write(heard.asked, attempt.target.model)
         reader = TONGUES[line.dialect].reader(heard.asked, self._peer, call.call_id)
         request = line.request(attempt.target.model, written.body, is_stream=call.is_stream)
-        changes = (*heard.changes, *written.changes)
         response = await self._client.open(request, attempt.deadlines, attempt.total_deadline_s)
         try:
             if response.status != 200:
                 raise await self._failure(response, line.dialect)
-            if call.is_stream:
-                await _require_event_stream(response, reader)
-                reading = _Reading(response, reader, heard.writer, changes)
-                async for data in response.chunks():
-                    for frame in reading.feed(data):
-                        yield frame
-                    if reading.has_ended:
-                        return
-                for frame in reading.finish():
+            reading = _Reading(response, reader, heard.writer, (*heard.changes, *written.changes))
+            answered = reading.streamed() if call.is_stream else reading.whole()
+            async with aclosing(answered) as frames:
+                async for frame in frames:
                     yield frame
-            else:
-                frame = _whole(heard.writer, reader.read_whole(await response.read()))
-                yield msgspec.structs.replace(frame, changes=changes)
         except GatewayError as error:
             tell_end(error, heard)
             raise
@@ -173,7 +166,15 @@ class Translation:
 
     def _write(self, asked: Asked, model: str) -> tuple[Line, Written]:
         """Return the first dialect that can say it, and how it says it."""
-        target = Target(vendor=self._peer.vendor, model=model)
+        traits = traits_of(model, asked.thinking.effort if asked.thinking else None)
+        target = Target(
+            vendor=self._peer.vendor,
+            model=model,
+            max_output_tokens=traits.max_output_tokens,
+            efforts=traits.efforts,
+            is_adaptive_only=traits.is_adaptive_only,
+            refuses=traits.refuses,
+        )
         refusals: list[Unsupported] = []
         for line in self._lines:
             try:
@@ -183,23 +184,18 @@ class Translation:
         raise refusals[0]
 
 
-def tell_end(error: GatewayError, heard: Heard) -> None:
-    """Note how the client's stream ends if it breaks off with this error."""
-    if heard.fail is not None:
-        error.last_event = heard.fail(error).data
-
-
-def _whole(writer: Writer, events: list[Event]) -> Frame:
-    for event in events:
-        if isinstance(event, Failed):
-            raise event.error
-    return writer.whole(events)
-
-
 class _Reading:
-    """One stream's bytes on their way to the frames of another dialect; see relay_reading.py."""
+    """One answer's bytes on their way to the frames of another dialect; see relay_reading.py."""
 
-    __slots__ = ("_changes", "_is_silent", "_reader", "_response", "_splitter", "_writer", "has_ended")
+    __slots__ = (
+        "_changes",
+        "_has_ended",
+        "_is_silent",
+        "_reader",
+        "_response",
+        "_splitter",
+        "_writer",
+    )
 
     def __init__(
         self, response: HttpResponse, reader: Reader, writer: Writer, changes: tuple[str, ...]
@@ -208,10 +204,28 @@ class _Reading:
         self._changes = changes  # not told yet
         self._splitter = EventSplitter()
         self._is_silent = True
-        self.has_ended = False
-        response.expect_meaning()
+        self._has_ended = False
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
+    async def whole(self) -> Frames:
+        """Yield a plain answer."""
+        events = self._reader.read_whole(await self._response.read())
+        _raise_failed(events)
+        yield self._telling(self._writer.whole(events))
+
+    async def streamed(self) -> Frames:
+        """Yield a streamed answer."""
+        response = self._response
+        await _require_event_stream(response, self._reader)
+        response.expect_meaning()
+        async for data in response.chunks():
+            for frame in self._feed(data):
+                yield frame
+            if self._has_ended:
+                return
+        for frame in self._finish():
+            yield frame
+
+    def _feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames of the events that became whole, none after the terminal one."""
         for event in split(self._splitter, data):
             for frame in self._written(self._reader.read(event)):
@@ -219,7 +233,7 @@ class _Reading:
                 if frame.meaning is Meaning.END:
                     return
 
-    def finish(self) -> Iterator[Frame]:
+    def _finish(self) -> Iterator[Frame]:
         """Yield what the end of the bytes means.
 
         Raises:
@@ -231,7 +245,7 @@ class _Reading:
             except Broken as exc:
                 raise StreamCut("the stream ended in the middle of an event") from exc
             yield from self._written(events)
-        if not self.has_ended:
+        if not self._has_ended:
             yield from self._written(self._reader.end())
 
     def _written(self, events: list[Event]) -> Iterator[Frame]:
@@ -240,14 +254,17 @@ class _Reading:
                 raise event.error
             for frame in self._writer.write(event):
                 if frame.meaning is Meaning.END:
-                    self.has_ended = True
+                    self._has_ended = True
                     self._response.leave()
                 elif self._is_silent and frame.meaning is Meaning.CONTENT:
                     self._is_silent = False
                     self._response.note_meaning()
-                yield self._telling(frame) if self._changes else frame
+                yield self._telling(frame)
 
     def _telling(self, frame: Frame) -> Frame:
+        """Tell with the first frame what was changed."""
+        if not self._changes:
+            return frame
         changes, self._changes = self._changes, ()
         return msgspec.structs.replace(frame, changes=changes)
 
@@ -257,7 +274,11 @@ async def _require_event_stream(response: HttpResponse, reader: Reader) -> None:
     content_type = response.header(b"content-type") or b""
     if content_type.lower().startswith(b"text/event-stream"):
         return
-    for event in reader.read_whole(await response.read()):
+    _raise_failed(reader.read_whole(await response.read()))
+    raise Broken("the provider answered a streaming request with a plain answer")
+
+
+def _raise_failed(events: list[Event]) -> None:
+    for event in events:
         if isinstance(event, Failed):
             raise event.error
-    raise Broken("the provider answered a streaming request with a plain answer")

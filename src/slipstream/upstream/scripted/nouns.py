@@ -123,10 +123,6 @@ def _no_headers(remaining: int) -> Headers:
     return ()
 
 
-def _no_check(headers: Mapping[bytes, bytes], body: bytes) -> None:
-    pass
-
-
 class Event(NamedTuple):
     """One server-sent event, before it is framed."""
 
@@ -171,7 +167,7 @@ class Dialect:
     stream: Callable[[Ask, Answer, Stamp], Iterator[Event]]
     encode_error: Callable[[GatewayError], bytes]
     error_event: Callable[[GatewayError, int], Event] | None = None
-    check_headers: Callable[[Mapping[bytes, bytes], bytes], None] = _no_check
+    check_headers: Callable[[Mapping[str, str], bytes], None] | None = None
     rate_headers: Callable[[int], Headers] = _no_headers
     retries_in_body: bool = False
     request_id_header: bytes = b"x-request-id"

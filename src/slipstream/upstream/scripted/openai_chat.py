@@ -131,7 +131,7 @@ def _deltas(
 def _call_deltas(answer: Answer, stamp: Stamp, choice: int) -> Iterator[dict[str, object]]:
     """Yield each call's name with an empty beginning, then its arguments word by word."""
     is_whole = answer.call_pieces == "whole"
-    pieces = []
+    pieces: list[list[dict[str, object]]] = []
     for number, call in enumerate(answer.calls):
         call_id = _call_id(stamp, choice, number)
         first = {"id": call_id, **_call_object(call, call.arguments if is_whole else "")}

@@ -125,10 +125,11 @@ def _broken(data: bytes) -> bytes:
 def _bent(events: Iterator[Event], behaviour: Behaviour, dialect: Dialect) -> Iterator[Event]:
     """Break the Nth event, end with an error, leave the terminal event out."""
     if behaviour.error_after is not None:
-        num_events = 0
-        for num_events, event in enumerate(islice(events, behaviour.error_after), start=1):
+        told = 0
+        for event in islice(events, behaviour.error_after):
+            told += 1
             yield event
-        yield _error_event(behaviour, dialect, num_events)
+        yield _error_event(behaviour, dialect, told)
         return
     for number, event in enumerate(events, start=1):
         if number == behaviour.malformed_chunk:
