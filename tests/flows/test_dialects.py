@@ -99,9 +99,10 @@ async def test_tool_is_called_and_its_result_is_read_by_responses(client: AsyncO
     assert call.type == "function_call"
     assert (call.name, json.loads(call.arguments)) == ("weather", {"city": "Paris"})
     result = {"type": "function_call_output", "call_id": call.call_id, "output": "It is sunny."}
+    turns: Any = [*asked, call.to_dict(), result]
     after = await client.responses.create(
         model=MODEL,
-        input=[*asked, call.to_dict(), result],
+        input=turns,
         tools=[TOOL],
         max_output_tokens=16,
     )
@@ -139,7 +140,7 @@ async def test_stream_that_breaks_off_ends_in_each_dialects_own_words(
     async with open_house() as house:
         said = {"stream": True, "model": "lab/m?text=one two three four five&error_after=3"}
         turns = [{"role": "user", "content": "x"}]
-        ways = {
+        ways: dict[str, dict[str, Any]] = {
             "/v1/messages": {"max_tokens": 9, "messages": turns},
             "/v1/responses": {"input": turns},
         }

@@ -9,7 +9,7 @@ from slipstream.call import Call, Dialect, Usage
 from slipstream.errors import BadRequest, Broken
 from slipstream.upstream.hearing import CLIENTS, hear, tell_end
 from slipstream.wire.talk.asking import Text
-from slipstream.wire.talk.events import Began, Counted, Ended, Over, Said
+from slipstream.wire.talk.events import Began, Counted, Ended, Event, Over, Said
 from tests.upstream.dialect_scene import CEREBRAS, CHAT, MESSAGES, RESPONSES, asking
 
 
@@ -75,7 +75,7 @@ def test_unreadable_request_is_refused() -> None:
 def test_cerebras_client_reads_usage_with_the_chunk_that_finishes() -> None:
     """Also where the provider told it in the same event."""
     heard = hear(call_of(CEREBRAS, asking(CEREBRAS, stream=True)), lambda: 7.5)
-    events = [
+    events: list[Event] = [
         Began(),
         Said("x"),
         Counted(Usage(input_tokens=3, output_tokens=2)),
