@@ -21,14 +21,13 @@ from slipstream.wire.talk.asking import (
     Seal,
     Target,
     Text,
-    Thinking,
-    Tool,
     ToolCall,
     ToolResult,
     Turn,
     Written,
 )
 from slipstream.wire.talk.events import CallBegan, CallSaid, Event, Said, Sealed, Thought
+from slipstream.wire.talk.means import Thinking, Tool
 from tests.upstream.scripted_named import VERSION
 from tests.upstream.scripted_raw import connect, read_all, request_bytes
 

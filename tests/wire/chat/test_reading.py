@@ -10,23 +10,18 @@ from slipstream.wire.chat.reading import read_asked
 from slipstream.wire.talk.asking import (
     Asked,
     Audio,
-    CacheMark,
     Document,
-    Form,
-    HostedTool,
     Image,
     Reasoning,
     Refusal,
-    Sampling,
     Seal,
     Text,
-    Thinking,
-    Tool,
     ToolCall,
-    ToolChoice,
     ToolResult,
     Turn,
 )
+from slipstream.wire.talk.marks import CacheMark
+from slipstream.wire.talk.means import Form, HostedTool, Sampling, Thinking, Tool, ToolChoice
 
 HELLO = {"role": "user", "content": "hello"}
 SIGNED = {"google": {"thought_signature": "sig"}}

@@ -16,26 +16,21 @@ from slipstream.wire.chat.writing import nearest_effort, write_asked
 from slipstream.wire.talk.asking import (
     Asked,
     Audio,
-    CacheMark,
     Document,
-    Form,
-    HostedTool,
     Image,
     Part,
     Reasoning,
     Refusal,
-    Sampling,
     Seal,
     Target,
     Text,
-    Thinking,
-    Tool,
     ToolCall,
-    ToolChoice,
     ToolResult,
     Turn,
     Written,
 )
+from slipstream.wire.talk.marks import CacheMark
+from slipstream.wire.talk.means import Form, HostedTool, Sampling, Thinking, Tool, ToolChoice
 
 HELLO = Turn("user", (Text("hello"),))
 TOOL = Tool(name="f", schema='{"type":"object"}', strict=True)

@@ -7,7 +7,8 @@ import pytest
 
 from slipstream.errors import BadRequest, Unsupported
 from slipstream.wire.completions.reading import read_asked
-from slipstream.wire.talk.asking import Asked, Sampling, Text, Turn
+from slipstream.wire.talk.asking import Asked, Text, Turn
+from slipstream.wire.talk.means import Sampling
 
 
 def read(**fields: Any) -> Asked:

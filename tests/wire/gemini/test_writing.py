@@ -7,20 +7,9 @@ import pytest
 
 from slipstream.errors import Unsupported
 from slipstream.wire.gemini.writing import write_asked
-from slipstream.wire.talk.asking import (
-    Asked,
-    CacheMark,
-    Form,
-    HostedTool,
-    Sampling,
-    Seal,
-    Target,
-    Text,
-    Thinking,
-    Tool,
-    ToolChoice,
-    Turn,
-)
+from slipstream.wire.talk.asking import Asked, Seal, Target, Text, Turn
+from slipstream.wire.talk.marks import CacheMark
+from slipstream.wire.talk.means import Form, HostedTool, Sampling, Thinking, Tool, ToolChoice
 
 HELLO = Turn("user", (Text("hello"),))
 HELLO_CONTENT = {"role": "user", "parts": [{"text": "hello"}]}

@@ -9,7 +9,6 @@ from slipstream.errors import BadRequest
 from slipstream.wire.gemini.writing import write_asked
 from slipstream.wire.talk.asking import (
     Asked,
-    CacheMark,
     Image,
     Part,
     Reasoning,
@@ -17,11 +16,12 @@ from slipstream.wire.talk.asking import (
     Seal,
     Target,
     Text,
-    Tool,
     ToolCall,
     ToolResult,
     Turn,
 )
+from slipstream.wire.talk.marks import CacheMark
+from slipstream.wire.talk.means import Tool
 
 HELLO = Turn("user", (Text("hello"),))
 HELLO_CONTENT = {"role": "user", "parts": [{"text": "hello"}]}

@@ -17,9 +17,9 @@ from slipstream.wire.talk.asking import (
     Seal,
     Target,
     Text,
-    Tool,
     Turn,
 )
+from slipstream.wire.talk.means import Tool
 
 HELLO = Turn("user", (Text("hello"),))
 HELLO_CONTENT = {"role": "user", "parts": [{"text": "hello"}]}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from slipstream.wire.messages.marks import CacheControl, limit_marks, mark_fields, read_mark
-from slipstream.wire.talk.asking import CacheMark
+from slipstream.wire.talk.marks import CacheMark
 
 
 @pytest.mark.parametrize("ttl", [None, "5m", "1h"])

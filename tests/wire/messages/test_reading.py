@@ -7,18 +7,9 @@ import pytest
 
 from slipstream.errors import BadRequest, Unsupported
 from slipstream.wire.messages.reading import read_asked
-from slipstream.wire.talk.asking import (
-    CacheMark,
-    Form,
-    Reasoning,
-    Seal,
-    Text,
-    Thinking,
-    Tool,
-    ToolCall,
-    ToolResult,
-    Turn,
-)
+from slipstream.wire.talk.asking import Reasoning, Seal, Text, ToolCall, ToolResult, Turn
+from slipstream.wire.talk.marks import CacheMark
+from slipstream.wire.talk.means import Form, Thinking, Tool
 from tests.wire.messages.requests import read, targeting, write
 
 # As Claude Code 2.1.329 sends it, shortened.

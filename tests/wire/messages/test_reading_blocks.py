@@ -6,7 +6,8 @@ import pytest
 
 from slipstream.errors import BadRequest, Unsupported
 from slipstream.wire.messages.citations import citation_object
-from slipstream.wire.talk.asking import CacheMark, Document, Image, Part, Text, ToolCall, ToolResult
+from slipstream.wire.talk.asking import Document, Image, Part, Text, ToolCall, ToolResult
+from slipstream.wire.talk.marks import CacheMark
 from tests.wire.messages.requests import read, read_block
 
 PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}

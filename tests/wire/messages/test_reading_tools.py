@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from slipstream.errors import BadRequest
-from slipstream.wire.talk.asking import CacheMark, HostedTool, Tool, ToolChoice
+from slipstream.wire.talk.marks import CacheMark
+from slipstream.wire.talk.means import HostedTool, Tool, ToolChoice
 from tests.wire.messages.requests import read, write
 
 TOOL = {"name": "f", "input_schema": {"type": "object"}}

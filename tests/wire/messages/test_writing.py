@@ -8,7 +8,9 @@ import pytest
 from slipstream.call import Dialect
 from slipstream.errors import BadRequest, Unsupported
 from slipstream.wire.messages.writing import write_asked
-from slipstream.wire.talk.asking import Asked, CacheMark, Form, Sampling, Target, Text, Tool, Turn
+from slipstream.wire.talk.asking import Asked, Target, Text, Turn
+from slipstream.wire.talk.marks import CacheMark
+from slipstream.wire.talk.means import Form, Sampling, Tool
 from tests.wire.messages.requests import CLAUDE, asking, read, targeting, write
 
 HI = [{"role": "user", "content": "hi"}]

@@ -7,7 +7,6 @@ import pytest
 from slipstream.errors import Unsupported
 from slipstream.wire.talk.asking import (
     Audio,
-    CacheMark,
     Document,
     Image,
     Part,
@@ -19,6 +18,7 @@ from slipstream.wire.talk.asking import (
     ToolResult,
     Turn,
 )
+from slipstream.wire.talk.marks import CacheMark
 from tests.wire.messages.requests import CLAUDE, asking, read_block, write
 
 SIGNED = Seal(vendor="anthropic", kind="signature", data="s")

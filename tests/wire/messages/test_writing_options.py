@@ -6,7 +6,7 @@ import pytest
 
 from slipstream.wire.messages.names import Changes
 from slipstream.wire.messages.writing_options import write_sampling, write_service_tier
-from slipstream.wire.talk.asking import Sampling
+from slipstream.wire.talk.means import Sampling
 from tests.wire.messages.requests import asking
 
 ADAPTIVE = {"type": "adaptive"}

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from slipstream.wire.talk.asking import Target, Thinking, Tool, ToolChoice
+from slipstream.wire.talk.asking import Target
+from slipstream.wire.talk.means import Thinking, Tool, ToolChoice
 from tests.wire.messages.requests import asking, targeting, write
 
 OLD = targeting()

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from slipstream.errors import Unsupported
-from slipstream.wire.talk.asking import CacheMark, Form, HostedTool, Tool, ToolChoice
+from slipstream.wire.talk.marks import CacheMark
+from slipstream.wire.talk.means import Form, HostedTool, Tool, ToolChoice
 from tests.wire.messages.requests import asking, targeting, write
 
 F = Tool(name="f", schema='{"type":"object","properties":{"a":{"minimum":1}}}')

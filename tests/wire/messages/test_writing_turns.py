@@ -6,7 +6,6 @@ import pytest
 
 from slipstream.errors import Unsupported
 from slipstream.wire.talk.asking import (
-    CacheMark,
     Part,
     Reasoning,
     Seal,
@@ -16,6 +15,7 @@ from slipstream.wire.talk.asking import (
     ToolResult,
     Turn,
 )
+from slipstream.wire.talk.marks import CacheMark
 from tests.wire.messages.requests import CLAUDE, asking, targeting, write
 
 SIGNED = Reasoning(text="t", seals=(Seal(vendor="anthropic", kind="signature", data="s"),))

@@ -10,7 +10,6 @@ from slipstream.wire.responses.items_out import Said, write_items
 from slipstream.wire.talk.asking import (
     Asked,
     Audio,
-    CacheMark,
     Document,
     Image,
     Part,
@@ -22,6 +21,7 @@ from slipstream.wire.talk.asking import (
     ToolResult,
     Turn,
 )
+from slipstream.wire.talk.marks import CacheMark
 
 
 def _write(*turns: Turn, **more: Any) -> Said:

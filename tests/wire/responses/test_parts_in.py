@@ -8,7 +8,8 @@ import pytest
 
 from slipstream.errors import BadRequest
 from slipstream.wire.responses.parts_in import ContentPart, read_parts
-from slipstream.wire.talk.asking import Audio, CacheMark, Document, Image, Refusal, Text
+from slipstream.wire.talk.asking import Audio, Document, Image, Refusal, Text
+from slipstream.wire.talk.marks import CacheMark
 
 
 def _read(*parts: Any) -> tuple[ContentPart, ...]:

@@ -8,20 +8,8 @@ import pytest
 
 from slipstream.errors import BadRequest
 from slipstream.wire.responses.reading import ResponsesAsked, read_asked
-from slipstream.wire.talk.asking import (
-    Form,
-    HostedTool,
-    Reasoning,
-    Sampling,
-    Seal,
-    Text,
-    Thinking,
-    Tool,
-    ToolCall,
-    ToolChoice,
-    ToolResult,
-    Turn,
-)
+from slipstream.wire.talk.asking import Reasoning, Seal, Text, ToolCall, ToolResult, Turn
+from slipstream.wire.talk.means import Form, HostedTool, Sampling, Thinking, Tool, ToolChoice
 
 
 def _read(**fields: Any) -> ResponsesAsked:

@@ -5,7 +5,7 @@ import pytest
 
 from slipstream.errors import BadRequest
 from slipstream.wire.responses.settings_in import Format, Thoughts, read_form, read_thinking
-from slipstream.wire.talk.asking import Form, Thinking
+from slipstream.wire.talk.means import Form, Thinking
 
 
 @pytest.mark.parametrize(

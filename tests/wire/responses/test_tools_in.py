@@ -9,7 +9,7 @@ import pytest
 from slipstream.errors import BadRequest
 from slipstream.wire.responses.names import ToolOrigin
 from slipstream.wire.responses.tools_in import Offered, read_choice, read_tools
-from slipstream.wire.talk.asking import HostedTool, Tool, ToolChoice
+from slipstream.wire.talk.means import HostedTool, Tool, ToolChoice
 
 F: dict[str, Any] = {"type": "function", "name": "f", "description": "d", "parameters": {"a": 1}}
 P = {"type": "custom", "name": "p"}

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from slipstream.wire.responses.tools_out import write_choice, write_tools
-from slipstream.wire.talk.asking import Asked, HostedTool, Tool, ToolChoice
+from slipstream.wire.talk.asking import Asked
+from slipstream.wire.talk.means import HostedTool, Tool, ToolChoice
 
 
 def _write(*tools: Tool, dialect: str = "openai_chat") -> Any:

@@ -13,25 +13,20 @@ from slipstream.wire.responses.reading import read_asked
 from slipstream.wire.responses.writing import write_asked
 from slipstream.wire.talk.asking import (
     Asked,
-    CacheMark,
     Document,
-    Form,
-    HostedTool,
     Image,
     Part,
     Reasoning,
     Refusal,
-    Sampling,
     Seal,
     Target,
     Text,
-    Thinking,
-    Tool,
     ToolCall,
-    ToolChoice,
     ToolResult,
     Turn,
 )
+from slipstream.wire.talk.marks import CacheMark
+from slipstream.wire.talk.means import Form, HostedTool, Sampling, Thinking, Tool, ToolChoice
 
 OPENAI = Target(vendor="openai", model="gpt-6-sol")
 USER = Turn("user", (Text("hi"),))

@@ -4,8 +4,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipstream.wire.talk.asking import Asked, Tool
+from slipstream.wire.talk.asking import Asked
 from slipstream.wire.talk.custom_tools import as_arguments, as_function, as_input, custom_names
+from slipstream.wire.talk.means import Tool
 
 GRAMMAR = '{"type":"grammar","grammar":{"syntax":"lark","definition":"start: /a/"}}'
 

@@ -15,7 +15,8 @@ from slipstream.wire.chat.reading_tools import is_given, read_choice, read_tools
 from slipstream.wire.chat.reading_turns import read_text, read_turns
 from slipstream.wire.invalid import UNREADABLE, explain
 from slipstream.wire.refusals import decode_at, missing, not_among
-from slipstream.wire.talk.asking import Asked, Form, Sampling, Thinking
+from slipstream.wire.talk.asking import Asked
+from slipstream.wire.talk.means import Form, Sampling, Thinking
 
 DIALECT: Final = "openai_chat"
 _NOTHING: Final = msgspec.Raw()

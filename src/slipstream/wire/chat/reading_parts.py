@@ -11,17 +11,8 @@ import msgspec
 
 from slipstream.wire.chat.reading_tools import Mark, mark_of
 from slipstream.wire.refusals import decode_at, invalid, missing, not_among
-from slipstream.wire.talk.asking import (
-    Audio,
-    CacheMark,
-    Document,
-    Image,
-    Part,
-    Reasoning,
-    Refusal,
-    Seal,
-    Text,
-)
+from slipstream.wire.talk.asking import Audio, Document, Image, Part, Reasoning, Refusal, Seal, Text
+from slipstream.wire.talk.marks import CacheMark
 
 _DATA_URL: Final = re.compile(r"data:(?P<type>[^;,]*)(?:;[^,;]*)*;base64,", re.IGNORECASE)
 _MEDIA_TYPES: Final = {"pdf": "application/pdf", "txt": "text/plain", "md": "text/markdown"}

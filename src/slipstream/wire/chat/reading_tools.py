@@ -10,7 +10,8 @@ from typing import Final, Literal
 import msgspec
 
 from slipstream.wire.refusals import decode_at, invalid, is_object, missing, not_among
-from slipstream.wire.talk.asking import CacheMark, HostedTool, Tool, ToolChoice
+from slipstream.wire.talk.marks import CacheMark
+from slipstream.wire.talk.means import HostedTool, Tool, ToolChoice
 
 _NOTHING: Final = msgspec.Raw()
 _ABSENT: Final = (b"", b"null")

@@ -15,7 +15,8 @@ from slipstream.wire.chat.reading import DIALECT
 from slipstream.wire.chat.sheet import Sheet
 from slipstream.wire.chat.writing_tools import write_tools
 from slipstream.wire.chat.writing_turns import write_turns
-from slipstream.wire.talk.asking import Asked, Form, Target, Thinking, Written
+from slipstream.wire.talk.asking import Asked, Target, Written
+from slipstream.wire.talk.means import Form, Thinking
 
 _SAMPLING: Final = (
     "temperature",

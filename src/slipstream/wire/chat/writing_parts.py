@@ -5,15 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from slipstream.wire.chat.sheet import Sheet
-from slipstream.wire.talk.asking import (
-    Audio,
-    CacheMark,
-    Document,
-    Image,
-    Part,
-    Refusal,
-    Text,
-)
+from slipstream.wire.talk.asking import Audio, Document, Image, Part, Refusal, Text
+from slipstream.wire.talk.marks import CacheMark
 
 _OTHER: Final = "application/pdf"  # of a document that does not say what it is
 # How neighbouring texts are joined where a plain string says them: an assistant's are one text

@@ -6,8 +6,8 @@ import msgspec
 
 from slipstream.wire.chat.reading import DIALECT
 from slipstream.wire.chat.sheet import Sheet
-from slipstream.wire.talk.asking import Tool, ToolChoice
 from slipstream.wire.talk.custom_tools import as_function, custom_names
+from slipstream.wire.talk.means import Tool, ToolChoice
 
 _NO_PARAMETERS: Final = '{"type":"object","properties":{}}'
 

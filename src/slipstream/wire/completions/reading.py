@@ -17,7 +17,8 @@ from slipstream.wire.chat.reading_tools import is_given
 from slipstream.wire.completions_request import DEFAULT_MAX_TOKENS
 from slipstream.wire.invalid import UNREADABLE, explain
 from slipstream.wire.sampling import MAX_CHOICES
-from slipstream.wire.talk.asking import Asked, Sampling, Text, Turn
+from slipstream.wire.talk.asking import Asked, Text, Turn
+from slipstream.wire.talk.means import Sampling
 from slipstream.wire.texts import check_texts, read_texts
 
 DIALECT: Final = "openai_completions"

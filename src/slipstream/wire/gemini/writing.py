@@ -20,8 +20,9 @@ from slipstream.wire.gemini.models import (
     takes_levels,
 )
 from slipstream.wire.gemini.writing_contents import write_contents
-from slipstream.wire.talk.asking import Asked, Form, Target, Thinking, Tool, ToolChoice, Written
+from slipstream.wire.talk.asking import Asked, Target, Written
 from slipstream.wire.talk.custom_tools import as_function
+from slipstream.wire.talk.means import Form, Thinking, Tool, ToolChoice
 
 _HABITS: Final = Habits(max_stops=5)
 _ESSENTIAL: Final = frozenset(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from slipstream.wire.talk.asking import CacheMark
+from slipstream.wire.talk.marks import CacheMark
 
 MAX_MARKS: Final = 4  # of one request; Anthropic refuses more
 _SHORT: Final = "5m"

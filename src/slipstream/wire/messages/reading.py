@@ -19,7 +19,8 @@ from slipstream.wire.messages.reading_tools import read_choice, read_tools
 from slipstream.wire.messages.reading_turns import read_system, read_turns
 from slipstream.wire.refusals import decode_at, invalid, missing, not_among
 from slipstream.wire.sampling import MAX_TOKENS
-from slipstream.wire.talk.asking import Asked, Form, Sampling, Thinking, Turn
+from slipstream.wire.talk.asking import Asked, Turn
+from slipstream.wire.talk.means import Form, Sampling, Thinking
 
 _NOTHING: Final = msgspec.Raw()
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")

@@ -8,7 +8,7 @@ from msgspec import Struct
 from slipstream.wire.messages.marks import CacheControl, read_mark
 from slipstream.wire.messages.names import DIALECT
 from slipstream.wire.refusals import decode_at, invalid, is_object, missing, not_among
-from slipstream.wire.talk.asking import HostedTool, Tool, ToolChoice
+from slipstream.wire.talk.means import HostedTool, Tool, ToolChoice
 
 _NOTHING: Final = msgspec.Raw()
 _NULL: Final = msgspec.Raw(b"null")

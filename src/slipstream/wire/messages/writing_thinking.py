@@ -9,7 +9,8 @@ Source: protocols.md, section C; the budgets lie within what LiteLLM and pydanti
 from typing import Any, Final
 
 from slipstream.wire.messages.names import DIALECT, Changes
-from slipstream.wire.talk.asking import Asked, Target, Thinking
+from slipstream.wire.talk.asking import Asked, Target
+from slipstream.wire.talk.means import Thinking
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")  # in their order
 _OWN_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")

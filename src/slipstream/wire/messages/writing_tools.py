@@ -8,8 +8,9 @@ from slipstream.wire.messages.marks import mark_fields
 from slipstream.wire.messages.names import DIALECT, Changes
 from slipstream.wire.messages.schemas import fit_schema, with_type
 from slipstream.wire.messages.writing_options import refused
-from slipstream.wire.talk.asking import Asked, Target, Tool
+from slipstream.wire.talk.asking import Asked, Target
 from slipstream.wire.talk.custom_tools import as_function
+from slipstream.wire.talk.means import Tool
 
 # Tools of other vendors whose absence a conversation survives: clients offer them unasked.
 _SPARE_KINDS: Final = ("web_search", "tool_search")

@@ -19,7 +19,6 @@ from slipstream.wire.responses.names import short_id
 from slipstream.wire.talk.asking import (
     Asked,
     Audio,
-    CacheMark,
     Document,
     Image,
     Part,
@@ -30,6 +29,7 @@ from slipstream.wire.talk.asking import (
     ToolResult,
     Turn,
 )
+from slipstream.wire.talk.marks import CacheMark
 from slipstream.wire.talk.names import field_name
 
 Fields = dict[str, Any]

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from slipstream.wire.refusals import decode_at, invalid, missing, not_among
-from slipstream.wire.talk.asking import Audio, CacheMark, Document, Image, Refusal, Text
+from slipstream.wire.talk.asking import Audio, Document, Image, Refusal, Text
+from slipstream.wire.talk.marks import CacheMark
 
 ContentPart = Text | Image | Document | Audio | Refusal
 

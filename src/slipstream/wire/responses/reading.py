@@ -18,7 +18,8 @@ from slipstream.wire.responses.items_in import Conversation, read_items
 from slipstream.wire.responses.names import DIALECT, Origins
 from slipstream.wire.responses.settings_in import Thoughts, Words, read_form, read_thinking
 from slipstream.wire.responses.tools_in import Offered, Placed, read_choice, read_tools
-from slipstream.wire.talk.asking import Asked, Sampling
+from slipstream.wire.talk.asking import Asked
+from slipstream.wire.talk.means import Sampling
 
 _NOTHING: Final = msgspec.Raw()
 _ABSENT: Final = (b"", b"null")

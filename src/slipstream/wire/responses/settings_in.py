@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from slipstream.wire.refusals import invalid, is_object, missing, not_among
-from slipstream.wire.talk.asking import Form, Thinking
+from slipstream.wire.talk.means import Form, Thinking
 
 _NOTHING: Final = msgspec.Raw()
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

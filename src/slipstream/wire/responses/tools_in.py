@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from slipstream.wire.refusals import decode_at, invalid, is_object, missing, not_among
 from slipstream.wire.responses.names import DIALECT, ToolOrigin, flat_name
-from slipstream.wire.talk.asking import HostedTool, Tool, ToolChoice
+from slipstream.wire.talk.means import HostedTool, Tool, ToolChoice
 
 _NOTHING: Final = msgspec.Raw()
 _ABSENT: Final = (b"", b"null")

@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from slipstream.wire.responses.names import DIALECT
-from slipstream.wire.talk.asking import Asked, Tool, ToolChoice
+from slipstream.wire.talk.asking import Asked
+from slipstream.wire.talk.means import Tool, ToolChoice
 
 _NO_PARAMETERS: Final = {"type": "object", "properties": {}}
 _decode: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

@@ -17,7 +17,8 @@ from slipstream.wire.responses.items_out import MARK, write_items
 from slipstream.wire.responses.names import DIALECT
 from slipstream.wire.responses.reading import SEALED
 from slipstream.wire.responses.tools_out import write_choice, write_tools
-from slipstream.wire.talk.asking import Asked, Form, Reasoning, Target, Thinking, Written
+from slipstream.wire.talk.asking import Asked, Reasoning, Target, Written
+from slipstream.wire.talk.means import Form, Thinking
 from slipstream.wire.talk.names import field_name
 
 Body = dict[str, Any]

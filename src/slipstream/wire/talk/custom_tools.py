@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from slipstream.wire.invalid import UNREADABLE
-from slipstream.wire.talk.asking import Asked, Tool
+from slipstream.wire.talk.asking import Asked
+from slipstream.wire.talk.means import Tool
 
 _FIELD: Final = "input"
 SCHEMA: Final = (
