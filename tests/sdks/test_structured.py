@@ -1,7 +1,7 @@
 """Structured outputs through every SDK: strict, as a hint, and any JSON object."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema
 import openai
@@ -66,8 +66,8 @@ class Author(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid")
 
-    name: str
-    born: int
+    name: Literal["Joyce", "Austen"]
+    born: int = pydantic.Field(ge=1700, le=1950)
 
 
 class Book(pydantic.BaseModel):
@@ -75,7 +75,7 @@ class Book(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid")
 
-    title: str
+    title: Literal["Ulysses", "Emma"]
     author: Author
 
 

@@ -39,7 +39,7 @@ class Pieces:
 @pytest.mark.parametrize("pieces", [(b"",), (b"abcd",), (b"a", b"", b"bc", b"d"), (b"abcd", b"")])
 async def test_body_is_whole_in_any_pieces(pieces: tuple[bytes, ...]) -> None:
     """The pieces are joined in order; the bound is inclusive."""
-    assert await read_body([], Pieces(*pieces).receive, 4) == b"".join(pieces)
+    assert await read_body({}, Pieces(*pieces).receive, 4) == b"".join(pieces)
 
 
 async def test_body_with_missing_keys_is_empty() -> None:
@@ -48,7 +48,7 @@ async def test_body_with_missing_keys_is_empty() -> None:
     async def receive() -> Message:
         return {"type": "http.request"}
 
-    assert await read_body([], receive, 4) == b""
+    assert await read_body({}, receive, 4) == b""
 
 
 @pytest.mark.parametrize("pieces", [(b"abcde",), (b"abcd", b"e"), (b"a",) * 5])
@@ -56,7 +56,7 @@ async def test_body_over_the_bound_is_refused_after_it_was_read(pieces: tuple[by
     """A client that sends a little too much has sent all of it when it is told."""
     client = Pieces(*pieces)
     with pytest.raises(BodyTooLarge, match="5 bytes or more; at most 4"):
-        await read_body([], client.receive, 4)
+        await read_body({}, client.receive, 4)
     assert client.num_left == 0
 
 
@@ -64,7 +64,7 @@ async def test_body_without_end_is_given_up_at_twice_the_bound() -> None:
     """A client that never stops is not listened to for ever."""
     client = Pieces(*[b"x" * 10] * 1_000)
     with pytest.raises(BodyTooLarge):
-        await read_body([], client.receive, 100)
+        await read_body({}, client.receive, 100)
     assert client.num_left == 1_000 - 21
 
 
@@ -72,14 +72,14 @@ async def test_declared_length_over_the_bound_is_refused_whatever_is_sent() -> N
     """What is said to be too large is not kept, not even its first bytes."""
     client = Pieces(b"ab", b"cd")
     with pytest.raises(BodyTooLarge, match="99 bytes"):
-        await read_body([(b"host", b"x"), (b"content-length", b"99")], client.receive, 10)
+        await read_body({b"host": b"x", b"content-length": b"99"}, client.receive, 10)
 
 
 @pytest.mark.parametrize("pieces", [(), (b"a",), (b"abcdefgh", b"ijkl")])
 async def test_client_that_leaves_first_is_gone(pieces: tuple[bytes, ...]) -> None:
     """Half a body is no request, over the bound or not."""
     with pytest.raises(ClientGone):
-        await read_body([], Pieces(*pieces, is_whole=False).receive, 8)
+        await read_body({}, Pieces(*pieces, is_whole=False).receive, 8)
 
 
 async def test_body_in_tiny_pieces_takes_no_more_memory_than_its_bytes() -> None:
@@ -87,7 +87,7 @@ async def test_body_in_tiny_pieces_takes_no_more_memory_than_its_bytes() -> None
     num = 50_000
     client = Pieces(*(bytes((n & 255, n >> 8 & 255)) for n in range(num)))
     tracemalloc.start()
-    body = await read_body([], client.receive, 2 * num)
+    body = await read_body({}, client.receive, 2 * num)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(body) == 2 * num

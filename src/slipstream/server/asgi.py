@@ -13,3 +13,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 Header = tuple[bytes, bytes]
 """Name in lower case, and value."""
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """Return a request's headers by name in lower case; of one that came twice, the first."""
+    return dict(reversed(scope["headers"]))

@@ -1,6 +1,6 @@
 """Who is calling: the key in a request's headers, looked up by its hash."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 from slipstream.errors import NoKey, Unauthorized
 
@@ -13,11 +13,11 @@ NO_KEY = "none"
 _HINT = "Send one made by `slipstream keys create NAME` as 'Authorization: Bearer KEY'."
 
 
-def authenticate(headers: Iterable[tuple[bytes, bytes]], find_key: FindKey | None) -> str:
+def authenticate(headers: Mapping[bytes, bytes], find_key: FindKey | None) -> str:
     """Return the key id of the caller.
 
     Args:
-        headers: As ASGI gives them, names in lower case.
+        headers: By name in lower case.
         find_key: None where the server asks for no key; a key that is sent is then not looked at.
 
     Raises:
@@ -35,12 +35,9 @@ def authenticate(headers: Iterable[tuple[bytes, bytes]], find_key: FindKey | Non
     return key_id
 
 
-def _sent_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    for name, value in headers:
-        if name == b"authorization":
-            scheme, _, token = value.decode("latin-1").partition(" ")
-            if scheme.lower() == "bearer" and token.strip():
-                return token.strip()
-        elif name == b"x-api-key" and value:
-            return value.decode("latin-1").strip()
-    return None
+def _sent_key(headers: Mapping[bytes, bytes]) -> str | None:
+    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer" and (token := token.strip()):
+        return token.decode("latin-1")
+    key = headers.get(b"x-api-key")
+    return key.decode("latin-1").strip() if key else None

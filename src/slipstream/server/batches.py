@@ -16,7 +16,7 @@ from slipstream.batches.records import (
 from slipstream.batches.run import Runner
 from slipstream.batches.store import Store
 from slipstream.errors import BadRequest
-from slipstream.server.asgi import Receive, Scope, Send
+from slipstream.server.asgi import Receive, Scope, Send, headers_of
 from slipstream.server.auth import FindKey, authenticate
 from slipstream.server.body import ClientGone, read_body
 from slipstream.server.files import send_json
@@ -82,10 +82,10 @@ class BatchesApi:
         }
 
     async def _create(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        key_id = authenticate(scope["headers"], self._find_key)
+        key_id = authenticate(headers_of(scope), self._find_key)
         read_query(scope, ())
         try:
-            body = await read_body(scope["headers"], receive, _MAX_BODY_BYTES)
+            body = await read_body(headers_of(scope), receive, _MAX_BODY_BYTES)
         except ClientGone:
             return
         asked = _read(body)
@@ -111,18 +111,18 @@ class BatchesApi:
         await send_json(send, call_id, shown_batch(record))
 
     async def _list(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        key_id = authenticate(scope["headers"], self._find_key)
+        key_id = authenticate(headers_of(scope), self._find_key)
         wanted = read_page(read_query(scope, PAGE_PARAMS))
         await send_json(send, call_id, page_of(self._store.of_key(key_id), wanted, shown_batch))
 
     async def _retrieve(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        key_id = authenticate(scope["headers"], self._find_key)
+        key_id = authenticate(headers_of(scope), self._find_key)
         read_query(scope, ())
         record = self._store.get(key_id, scope["path_params"]["id"])
         await send_json(send, call_id, shown_batch(record))
 
     async def _cancel(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        key_id = authenticate(scope["headers"], self._find_key)
+        key_id = authenticate(headers_of(scope), self._find_key)
         read_query(scope, ())
         record = await self._runner.cancel(key_id, scope["path_params"]["id"])
         await send_json(send, call_id, shown_batch(record))

@@ -1,7 +1,7 @@
 """Reading a request's body, within its bound, and unpacking what came packed."""
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -20,10 +20,11 @@ class ClientGone(Exception):
     """The client closed the connection before its request was whole."""
 
 
-async def read_body(
-    headers: Iterable[tuple[bytes, bytes]], receive: Receive, max_bytes: int
-) -> bytes:
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
     """Return the whole body.
+
+    Args:
+        headers: Of the request, by name in lower case.
 
     Raises:
         BodyTooLarge: It is over the bound. As much again was read and thrown away, so that a
@@ -40,7 +41,7 @@ async def read_body(
 
 
 async def _read_on(
-    headers: Iterable[tuple[bytes, bytes]],
+    headers: Mapping[bytes, bytes],
     receive: Receive,
     max_bytes: int,
     first: bytes,
@@ -48,7 +49,7 @@ async def _read_on(
 ) -> bytes:
     whole = bytearray(first)  # a list of pieces may cost a multiple of what they hold
     size = len(first)
-    declared = next((int(v) for n, v in headers if n == b"content-length"), 0)
+    declared = int(headers.get(b"content-length", 0))
     is_too_large = max(size, declared) > max_bytes
     while has_more and size <= 2 * max_bytes:
         message = await receive()

@@ -15,7 +15,7 @@ from slipstream.call import Call, Frame, Frames, Meaning, Receipt, Serve, Usage
 from slipstream.errors import GatewayError
 from slipstream.limits.accounts import Admission
 from slipstream.limits.rates import RateLimits, reserved_output_tokens
-from slipstream.server.asgi import Header, Receive, Scope, Send
+from slipstream.server.asgi import Header, Receive, Scope, Send, headers_of
 from slipstream.server.auth import FindKey, authenticate
 from slipstream.server.body import ClientGone, as_json, read_body
 from slipstream.server.profiles import OPENAI, Door, Profiles
@@ -102,7 +102,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._door, self._terms = door, terms
-        self._headers = dict(scope["headers"])
+        self._headers = headers_of(scope)
         self._profile = terms.profiles.at_door(door, self._headers)  # until the model is known
         self.started_at_s = perf_counter()
         self._first_frame_at_s = 0.0
@@ -150,14 +150,14 @@ class Exchange:
 
     async def _read_call(self) -> Call:
         terms = self._terms
-        headers, by_name = self._scope["headers"], self._headers
+        headers = self._headers
         inside_key = self._scope.get(KEY_ID)
         key_id = inside_key or authenticate(headers, terms.find_key)
         body = await read_body(headers, self._receive, terms.max_body_bytes)
-        body = as_json(by_name, body, terms.max_body_bytes)
+        body = as_json(headers, body, terms.max_body_bytes)
         self._profile = profile = terms.profiles.of_request(body, self._profile)
         ingress = self._door.get(profile.name) or self._door[OPENAI.name]
-        scan = ingress.read(body, by_name)
+        scan = ingress.read(body, headers)
         self._limited = (key_id, scan.model)
         if terms.limits.is_set:
             self._admission = terms.limits.admit(

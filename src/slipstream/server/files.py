@@ -10,7 +10,7 @@ from slipstream.batches.records import FileRecord
 from slipstream.batches.shelf import on_disk
 from slipstream.batches.store import Store
 from slipstream.errors import BodyTooLarge, GatewayError
-from slipstream.server.asgi import Header, Receive, Scope, Send
+from slipstream.server.asgi import Header, Receive, Scope, Send, headers_of
 from slipstream.server.auth import FindKey, authenticate
 from slipstream.server.body import ClientGone
 from slipstream.server.multipart import FormReader
@@ -50,8 +50,8 @@ class FilesApi:
         }
 
     async def _create(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
-        key_id = authenticate(scope["headers"], self._find_key)
+        headers = headers_of(scope)
+        key_id = authenticate(headers_of(scope), self._find_key)
         read_query(scope, ())
         body = UploadBody(receive)
         max_bytes = self._store.files.max_file_bytes + _FORM_BYTES
@@ -83,7 +83,7 @@ class FilesApi:
             return await files.take(upload, key_id, filename, life_s)
 
     async def _list(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        key_id = authenticate(scope["headers"], self._find_key)
+        key_id = authenticate(headers_of(scope), self._find_key)
         query = read_query(scope, (*PAGE_PARAMS, "purpose"))
         wanted, purpose = read_page(query), query.get("purpose")
         if purpose is not None and purpose not in PURPOSES:
@@ -123,7 +123,7 @@ class FilesApi:
             content.close()
 
     def _asked(self, scope: Scope) -> FileRecord:
-        key_id = authenticate(scope["headers"], self._find_key)
+        key_id = authenticate(headers_of(scope), self._find_key)
         read_query(scope, ())
         return self._store.files.get(key_id, scope["path_params"]["id"])
 

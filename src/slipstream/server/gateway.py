@@ -16,7 +16,7 @@ import msgspec
 from slipstream import __version__
 from slipstream.call import Serve
 from slipstream.errors import GatewayError, Overloaded, UnknownPath, WrongMethod
-from slipstream.server.asgi import Header, Receive, Scope, Send
+from slipstream.server.asgi import Header, Receive, Scope, Send, headers_of
 from slipstream.server.auth import authenticate
 from slipstream.server.exchange import STOPPING, Exchange, Stopping, Terms
 from slipstream.server.log import CanonicalLog
@@ -141,7 +141,7 @@ class Gateway:
         await send_whole(send, 200, self._document, [JSON, (b"x-request-id", call_id.encode())])
 
     async def _metrics(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        authenticate(scope["headers"], self._terms.find_key)
+        authenticate(headers_of(scope), self._terms.find_key)
         await send_whole(send, 200, self.metrics.render(), [TEXT])
 
     async def _report_health(
@@ -161,7 +161,7 @@ class Gateway:
 
     async def _fail(self, scope: Scope, send: Send, call_id: str, error: GatewayError) -> None:
         """Answer with an error outside of an Exchange."""
-        profile = self._terms.profiles.of_caller(dict(scope["headers"]))
+        profile = self._terms.profiles.of_caller(headers_of(scope))
         await send_error(send, call_id, error, profile.errors)
 
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from slipstream.errors import UnknownModel
-from slipstream.server.asgi import Header, Receive, Scope, Send
+from slipstream.server.asgi import Header, Receive, Scope, Send, headers_of
 from slipstream.server.auth import authenticate
 from slipstream.server.exchange import Terms
 from slipstream.server.paths import Endpoint
@@ -99,8 +99,8 @@ class ModelEndpoints:
         A list is of no model, so it is told of one that was not asked for yet.
         """
         terms = self._terms
-        key_id = authenticate(scope["headers"], terms.find_key)
-        if not terms.profiles.of_caller(dict(scope["headers"])).tells_all_limits:
+        key_id = authenticate(headers_of(scope), terms.find_key)
+        if not terms.profiles.of_caller(headers_of(scope)).tells_all_limits:
             return []
         return terms.limits.standing(key_id, "", tells_all=True)
 
@@ -108,7 +108,7 @@ class ModelEndpoints:
         """Return which of Cerebras's formats is wanted; None for OpenAI's list."""
         asked = _asked_format(scope)
         if asked is None:
-            caller = self._terms.profiles.of_caller(dict(scope["headers"]))
+            caller = self._terms.profiles.of_caller(headers_of(scope))
             return "default" if caller is CEREBRAS else None
         return read_format(asked)
 

@@ -4,9 +4,9 @@ import { zodToJsonSchema } from "zod-to-json-schema";
 import { clients } from "./clients.mjs";
 
 const Book = z.object({
-  title: z.string(),
-  author: z.string(),
-  pages: z.number().int(),
+  title: z.enum(["Ulysses", "Emma"]),
+  author: z.enum(["Joyce", "Austen"]),
+  pages: z.number().int().min(1).max(2000),
 });
 
 // A schema made from types; the answer is checked by the same types.
