@@ -3,7 +3,7 @@
 import msgspec
 
 from slipstream.errors import GatewayError
-from slipstream.server.asgi import Receive, Scope, Send
+from slipstream.server.asgi import Receive, Scope, Send, headers_of
 from slipstream.server.auth import authenticate
 from slipstream.server.body import ClientGone, as_json, read_body
 from slipstream.server.exchange import Terms
@@ -40,8 +40,8 @@ class CountEndpoints:
         await send_whole(send, 200, msgspec.json.encode({"input_tokens": tokens}), headers)
 
     async def _estimate(self, scope: Scope, receive: Receive) -> int:
-        terms, headers = self._terms, scope["headers"]
+        terms, headers = self._terms, headers_of(scope)
         authenticate(headers, terms.find_key)
         body = await read_body(headers, receive, terms.max_body_bytes)
-        body = as_json(dict(headers), body, terms.max_body_bytes)
+        body = as_json(headers, body, terms.max_body_bytes)
         return estimate_tokens(read_asked(body, is_count=True))

@@ -177,7 +177,7 @@ class Exchange:
             max_output_tokens=scan.max_output_tokens,
             asked=scan.asked,
             priority=0 if inside_key is None else _BEHIND,
-            headers=tuple((n, by_name[n]) for n in ingress.passes if n in by_name),
+            headers=tuple((n, headers[n]) for n in ingress.passes if n in headers),
         )
 
     async def _relay(self, answer: Frames) -> None:
