@@ -84,8 +84,9 @@ WRONG: list[tuple[str, str]] = [
     ("[providers.lab]\ndialect = 'openai_chat'", "F:1: providers.lab: not a built-in name"),
     ("[providers.lab]\nbase_url = 'http://h'", "F:1: providers.lab: not a built-in name"),
     (
-        "[providers.lab]\ndialect = 'gemini'\nbase_url = 'http://h'",
-        "F:2: providers.lab.dialect: expected one of 'openai_chat', 'cerebras_chat', got 'gemini'",
+        "[providers.lab]\ndialect = 'smoke'\nbase_url = 'http://h'",
+        "F:2: providers.lab.dialect: expected one of 'openai_chat', "
+        "'openai_responses', 'anthropic_messages', 'gemini', 'cerebras_chat', got 'smoke'",
     ),
     (
         "[providers.lab]\ndialect = 'openai_chat'\nbase_url = 'ftp://h'",

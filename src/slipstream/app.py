@@ -40,6 +40,7 @@ from slipstream.offer import Offer, catalogue_of
 from slipstream.routing.plan import LOCAL, Planner
 from slipstream.served import serving_models
 from slipstream.server.batches import BatchesApi
+from slipstream.server.counting import CountEndpoints
 from slipstream.server.doors import doors_of
 from slipstream.server.exchange import Terms
 from slipstream.server.files import FilesApi
@@ -204,6 +205,7 @@ async def _build(config: Config, keys: KeyRing, stack: AsyncExitStack) -> Gatewa
         max_concurrent=config.server.max_concurrent,
         log=stack.enter_context(open_log(config.server.log, loop.call_later)),
         more=models.endpoints()
+        | CountEndpoints(terms).endpoints()
         | FilesApi(store, terms.find_key).endpoints()
         | BatchesApi(store, runner, terms.find_key).endpoints(),
     )

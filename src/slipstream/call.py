@@ -21,6 +21,9 @@ class Dialect(StrEnum):
     OPENAI_COMPLETIONS = "openai_completions"
     CEREBRAS_CHAT = "cerebras_chat"
     CEREBRAS_COMPLETIONS = "cerebras_completions"
+    ANTHROPIC_MESSAGES = "anthropic_messages"
+    OPENAI_RESPONSES = "openai_responses"
+    GEMINI = "gemini"  # which upstreams speak, and no client
 
 
 class Secret:
@@ -204,6 +207,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         asked: The whole request as its dialect's own reader left it, where the dialect is read
             strictly at the door; leaves of that dialect know its type.
         priority: 0 is the usual one; lower ones wait for others where a model of ours is busy.
+        headers: Of the client's, those that its dialect counts as part of the request; they go
+            only to upstreams that speak it.
     """
 
     call_id: str
@@ -216,6 +221,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     max_output_tokens: int | None = None
     asked: object | None = None
     priority: int = 0
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     attempt: Attempt | None = None  # set by dispatch on the way to a leaf
 
 

@@ -50,7 +50,11 @@ class Fault(StrEnum):
 
 
 class GatewayError(Exception):
-    """Base of the tree. `kind` is the `type` of the error in OpenAI's shape."""
+    """Base of the tree. `kind` is the `type` of the error in OpenAI's shape.
+
+    `last_event` is how a stream ends that breaks off with it, where who wrote the stream knows it
+    better than who renders errors.
+    """
 
     status: int = 500
     code: str | None = None
@@ -58,6 +62,7 @@ class GatewayError(Exception):
     retryable: bool = False
     param: str | None = None
     retry_after_s: float | None = None
+    last_event: bytes | None = None
 
     @property
     def message(self) -> str:

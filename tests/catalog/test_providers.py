@@ -10,8 +10,10 @@ from slipstream.catalog.providers import (
     PROVIDERS,
     EmbeddingsOffer,
     ProviderRow,
-    dialect_of,
+    Spoken,
+    base_path_of,
     embeddings_of,
+    spoken_by,
 )
 
 
@@ -41,31 +43,89 @@ def test_provider_row_is_usable(row: ProviderRow) -> None:
     assert "/" not in row.name
     assert row.name == row.name.lower()
     assert row.title
-    assert row.dialect in Dialect
+    assert row.speaks
+    assert len({spoken.dialect for spoken in row.speaks}) == len(row.speaks)
     assert row.key_variables
     assert all(name.isupper() and name.isidentifier() for name in row.key_variables)
 
 
 @pytest.mark.parametrize(
-    ("name", "url"),
+    ("name", "bases"),
     [
-        ("cerebras", "https://api.cerebras.ai/v1/chat/completions"),
-        ("openai", "https://api.openai.com/v1/chat/completions"),
-        ("anthropic", "https://api.anthropic.com/v1/chat/completions"),
-        ("groq", "https://api.groq.com/openai/v1/chat/completions"),
+        ("cerebras", {"cerebras_chat": "https://api.cerebras.ai/v1"}),
         (
-            "gemini",
-            "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions",
+            "openai",
+            {
+                "openai_responses": "https://api.openai.com/v1",
+                "openai_chat": "https://api.openai.com/v1",
+            },
         ),
-        ("deepinfra", "https://api.deepinfra.com/v1/openai/chat/completions"),
-        ("mistral", "https://api.mistral.ai/v1/chat/completions"),
-        ("xai", "https://api.x.ai/v1/chat/completions"),
-        ("openrouter", "https://openrouter.ai/api/v1/chat/completions"),
+        ("anthropic", {"anthropic_messages": "https://api.anthropic.com/v1"}),
+        (
+            "groq",
+            {
+                "openai_chat": "https://api.groq.com/openai/v1",
+                "openai_responses": "https://api.groq.com/openai/v1",
+            },
+        ),
+        ("gemini", {"gemini": "https://generativelanguage.googleapis.com/v1beta"}),
+        (
+            "deepinfra",
+            {
+                "openai_chat": "https://api.deepinfra.com/v1/openai",
+                "openai_responses": "https://api.deepinfra.com/v1",
+                "anthropic_messages": "https://api.deepinfra.com/anthropic/v1",
+            },
+        ),
+        (
+            "mistral",
+            {
+                "openai_chat": "https://api.mistral.ai/v1",
+                "openai_responses": "https://api.mistral.ai/v1",
+            },
+        ),
+        (
+            "xai",
+            {
+                "openai_responses": "https://api.x.ai/v1",
+                "openai_chat": "https://api.x.ai/v1",
+                "anthropic_messages": "https://api.x.ai/v1",
+            },
+        ),
+        (
+            "openrouter",
+            {
+                "openai_chat": "https://openrouter.ai/api/v1",
+                "openai_responses": "https://openrouter.ai/api/v1",
+                "anthropic_messages": "https://openrouter.ai/api/v1",
+            },
+        ),
     ],
 )
-def test_provider_endpoint_is_the_documented_one(name: str, url: str) -> None:
-    """Base URL and the dialect's path make the address that the provider documents."""
-    assert f"{BY_NAME[name].base_url}/chat/completions" == url
+def test_provider_dialects_are_where_they_are_documented(name: str, bases: dict[str, str]) -> None:
+    """In the order in which they are tried, each behind the path that the provider documents."""
+    url = urlsplit(BY_NAME[name].base_url)
+    found = {
+        str(spoken.dialect): f"{url.scheme}://{url.netloc}{base_path_of(name, spoken, url.path)}"
+        for spoken in spoken_by(name, None)
+    }
+    assert list(found.items()) == list(bases.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "base"),
+    [
+        ("gemini", "/proxy/v1beta/openai", "/proxy/v1beta"),
+        ("gemini", "/proxy", "/proxy"),
+        ("deepinfra", "/v1/openai", "/anthropic/v1"),
+        ("lab", "/v1/openai", "/v1/openai"),
+    ],
+)
+def test_operators_own_address_keeps_what_is_before_the_providers(
+    name: str, path: str, base: str
+) -> None:
+    """A proxy's path stays in front; an address that ends otherwise is taken as it is."""
+    assert base_path_of(name, spoken_by(name, None)[-1], path) == base
 
 
 def test_providers_share_no_variable_and_no_address() -> None:
@@ -102,9 +162,26 @@ def test_habits_with_embeddings_are_in_the_rows() -> None:
     )
 
 
-def test_chats_are_openais_but_for_the_one_that_speaks_cerebras() -> None:
-    """A provider that an operator names speaks OpenAI's, as the built-in ones do."""
-    strict = [row.name for row in PROVIDERS if row.dialect is not Dialect.OPENAI_CHAT]
-    assert strict == ["cerebras"]
-    assert dialect_of("cerebras") is Dialect.CEREBRAS_CHAT
-    assert dialect_of("openai") is dialect_of("lab") is Dialect.OPENAI_CHAT
+@pytest.mark.parametrize(
+    ("name", "dialect", "spoken"),
+    [
+        ("lab", None, Spoken(dialect=Dialect.OPENAI_CHAT)),
+        ("lab", Dialect.CEREBRAS_CHAT, Spoken(dialect=Dialect.CEREBRAS_CHAT)),
+        (
+            "lab",
+            Dialect.ANTHROPIC_MESSAGES,
+            Spoken(dialect=Dialect.ANTHROPIC_MESSAGES, key_headers=("x-api-key", "authorization")),
+        ),
+        (
+            "anthropic",
+            Dialect.ANTHROPIC_MESSAGES,
+            Spoken(dialect=Dialect.ANTHROPIC_MESSAGES, key_headers=("x-api-key",)),
+        ),
+        ("anthropic", Dialect.OPENAI_CHAT, Spoken(dialect=Dialect.OPENAI_CHAT)),
+    ],
+)
+def test_configured_dialect_is_the_only_one(
+    name: str, dialect: Dialect | None, spoken: Spoken
+) -> None:
+    """A server of somebody's own may look for its key where Anthropic's does, or as a Bearer."""
+    assert spoken_by(name, dialect) == (spoken,)

@@ -125,7 +125,7 @@ async def test_body_may_come_packed(house: House, content_type: str, pack: Any) 
     [
         ("GET", "/v1/tcp_warming", 200),
         ("GET", "/v1/v1/tcp_warming", 404),
-        ("POST", "/v1/responses", 404),
+        ("POST", "/v1/nowhere", 404),
         ("GET", "/nowhere", 404),
     ],
 )

@@ -25,6 +25,7 @@ from slipstream.errors import (
     WrongMethod,
 )
 from slipstream.server.batches import BatchesApi, shown_batch
+from slipstream.server.counting import CountEndpoints
 from slipstream.server.files import FilesApi, shown_file
 from slipstream.server.models import ModelEndpoints
 from slipstream.server.openapi.document import Json, described, openapi_document
@@ -90,6 +91,7 @@ async def _served() -> list[tuple[str, str]]:
         **ModelEndpoints(store, store, store, store).endpoints(),
         **FilesApi(store, None).endpoints(),
         **BatchesApi(store, store, None).endpoints(),
+        **CountEndpoints(store).endpoints(),
     }
     return list(gateway_of(whole(), more=more).paths.patterns)
 

@@ -2,7 +2,9 @@
 
 import pytest
 
+from slipstream.server.doors import doors_of
 from slipstream.server.profiles import CEREBRAS, OPENAI, Profiles
+from slipstream.wire.cerebras.models import row_for
 
 OWN = {"strict": "cerebras", "lenient": "openai"}
 
@@ -45,3 +47,32 @@ def test_model_decides_before_its_caller(body: bytes, wanted: tuple[str, str]) -
     profiles = Profiles(of_models=OWN)
     found = (profiles.of_request(body, caller).name for caller in (OPENAI, CEREBRAS))
     assert tuple(found) == wanted
+
+
+@pytest.mark.parametrize("default", ["auto", "openai", "cerebras"])
+def test_caller_that_names_anthropics_version_gets_its_errors(default: str) -> None:
+    """Also at paths that nobody offers; no other SDK sends that header."""
+    headers = {b"anthropic-version": b"2023-06-01", b"user-agent": b"Cerebras/Python"}
+    assert Profiles(default).of_caller(headers).name == "anthropic"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "name"),
+    [
+        ("/messages", {}, "anthropic"),
+        ("/messages", {b"user-agent": b"Cerebras/Python"}, "anthropic"),
+        ("/responses", {b"anthropic-version": b"2023-06-01"}, "responses"),
+        ("/chat/completions", {b"anthropic-version": b"2023-06-01"}, "openai"),
+        ("/chat/completions", {b"user-agent": b"Cerebras/Python"}, "cerebras"),
+        ("/embeddings", {}, "openai"),
+    ],
+)
+def test_path_of_one_api_is_answered_in_it(
+    path: str, headers: dict[bytes, bytes], name: str
+) -> None:
+    """Whoever calls, and whatever profile the model has."""
+    profiles, door = Profiles(of_models=OWN), doors_of(lambda name: row_for(name))[path]
+    profile = profiles.at_door(door, headers)
+    assert profile.name == name
+    if path in ("/messages", "/responses"):
+        assert profiles.of_request(b'{"model":"strict"}', profile) is profile

@@ -358,7 +358,7 @@ REFUSALS: list[tuple[dict[str, Any], str, str | None]] = [
         "unknown tool 'no'; tools has get_time",
         "tool_choice",
     ),
-    ({"tools": [{"type": "custom"}]}, "'custom'", "tools[0].type"),
+    ({"tools": [{"type": "retrieval"}]}, "'retrieval'", "tools[0].type"),
     ({"response_format": {"type": "json_schema"}}, "json_schema goes with", "response_format"),
     (
         {"response_format": SCHEMA_FORM},

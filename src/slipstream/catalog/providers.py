@@ -6,6 +6,9 @@ Base URLs are defaults: the operator's configuration may replace them, a request
 Source: the providers' documentation and SDKs, collected 2026-11-21.
 """
 
+from typing import Final
+from urllib.parse import urlsplit
+
 import msgspec
 
 from slipstream.call import Dialect
@@ -26,14 +29,32 @@ class EmbeddingsOffer(msgspec.Struct, frozen=True, kw_only=True):
     refused_fields: tuple[str, ...] = ()
 
 
+class Spoken(msgspec.Struct, frozen=True, kw_only=True):
+    """One dialect that a provider speaks.
+
+    Args:
+        base_path: Where it is, in place of the path of `base_url`; None for that path itself.
+        key_headers: Which headers hold the key; `authorization` holds it as `Bearer`.
+    """
+
+    dialect: Dialect
+    base_path: str | None = None
+    key_headers: tuple[str, ...] = ("authorization",)
+
+
+_CHAT: Final = Spoken(dialect=Dialect.OPENAI_CHAT)
+_RESPONSES: Final = Spoken(dialect=Dialect.OPENAI_RESPONSES)
+_MESSAGES: Final = Spoken(dialect=Dialect.ANTHROPIC_MESSAGES)
+
+
 class ProviderRow(msgspec.Struct, frozen=True, kw_only=True):
     """What one provider speaks, where, and its habits.
 
     Args:
         name: As in `provider/model` and `[providers.NAME]`.
         title: As people write it.
-        dialect: What its chat endpoint speaks: OpenAI's or Cerebras's; requests of clients that
-            speak the other are made acceptable to it, and what was changed is named.
+        speaks: Its dialects; requests in another one are said in the first of them that can say
+            it, so they stand in the order of what they lose.
         base_url: Everything before `/chat/completions`, `/embeddings` and `/models`.
         key_variables: Environment variables that hold its key, the usual one first.
         asks_usage: A stream reports usage only when `stream_options.include_usage` asks for it.
@@ -46,7 +67,7 @@ class ProviderRow(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
     base_url: str
-    dialect: Dialect = Dialect.OPENAI_CHAT
+    speaks: tuple[Spoken, ...] = (_CHAT,)
     key_variables: tuple[str, ...] = ()
     asks_usage: bool = True
     refused_fields: tuple[str, ...] = ()
@@ -59,7 +80,7 @@ PROVIDERS: tuple[ProviderRow, ...] = (
         name="cerebras",
         title="Cerebras",
         base_url="https://api.cerebras.ai/v1",
-        dialect=Dialect.CEREBRAS_CHAT,
+        speaks=(Spoken(dialect=Dialect.CEREBRAS_CHAT),),
         key_variables=("CEREBRAS_API_KEY",),
         asks_usage=False,  # the last chunk always has it
     ),
@@ -67,6 +88,7 @@ PROVIDERS: tuple[ProviderRow, ...] = (
         name="openai",
         title="OpenAI",
         base_url="https://api.openai.com/v1",
+        speaks=(_RESPONSES, _CHAT),
         key_variables=("OPENAI_API_KEY",),
         embeddings=EmbeddingsOffer(),
     ),
@@ -74,18 +96,23 @@ PROVIDERS: tuple[ProviderRow, ...] = (
         name="anthropic",
         title="Anthropic",
         base_url="https://api.anthropic.com/v1",
+        speaks=(Spoken(dialect=Dialect.ANTHROPIC_MESSAGES, key_headers=("x-api-key",)),),
         key_variables=("ANTHROPIC_API_KEY",),
     ),
     ProviderRow(
         name="groq",
         title="Groq",
         base_url="https://api.groq.com/openai/v1",
+        speaks=(_CHAT, _RESPONSES),
         key_variables=("GROQ_API_KEY",),
     ),
     ProviderRow(
         name="gemini",
         title="Google Gemini",
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+        speaks=(
+            Spoken(dialect=Dialect.GEMINI, base_path="/v1beta", key_headers=("x-goog-api-key",)),
+        ),
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         embeddings=EmbeddingsOffer(takes_base64=False),  # 400 for base64
     ),
@@ -93,6 +120,11 @@ PROVIDERS: tuple[ProviderRow, ...] = (
         name="deepinfra",
         title="DeepInfra",
         base_url="https://api.deepinfra.com/v1/openai",
+        speaks=(
+            _CHAT,
+            Spoken(dialect=Dialect.OPENAI_RESPONSES, base_path="/v1"),
+            Spoken(dialect=Dialect.ANTHROPIC_MESSAGES, base_path="/anthropic/v1"),
+        ),
         key_variables=("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"),
         embeddings=EmbeddingsOffer(takes_base64=False),  # its schema knows only "float"
     ),
@@ -100,6 +132,7 @@ PROVIDERS: tuple[ProviderRow, ...] = (
         name="mistral",
         title="Mistral",
         base_url="https://api.mistral.ai/v1",
+        speaks=(_CHAT, _RESPONSES),
         key_variables=("MISTRAL_API_KEY",),
         asks_usage=False,  # the last chunk always has it
         refused_fields=("stream_options",),  # 422 on unknown fields
@@ -112,6 +145,7 @@ PROVIDERS: tuple[ProviderRow, ...] = (
         name="xai",
         title="xAI",
         base_url="https://api.x.ai/v1",
+        speaks=(_RESPONSES, _CHAT, _MESSAGES),
         key_variables=("XAI_API_KEY",),
         is_reasoning_outside=True,
     ),
@@ -119,6 +153,7 @@ PROVIDERS: tuple[ProviderRow, ...] = (
         name="openrouter",
         title="OpenRouter",
         base_url="https://openrouter.ai/api/v1",
+        speaks=(_CHAT, _RESPONSES, _MESSAGES),
         key_variables=("OPENROUTER_API_KEY",),
         embeddings=EmbeddingsOffer(),
     ),
@@ -127,10 +162,40 @@ PROVIDERS: tuple[ProviderRow, ...] = (
 BY_NAME: dict[str, ProviderRow] = {row.name: row for row in PROVIDERS}
 
 
-def dialect_of(name: str) -> Dialect:
-    """Return what a provider's chats are; a name that is not built in speaks OpenAI's."""
+# A server of somebody's own may look for its key in either place.
+_GENERIC: Final = {
+    Dialect.ANTHROPIC_MESSAGES: Spoken(
+        dialect=Dialect.ANTHROPIC_MESSAGES, key_headers=("x-api-key", "authorization")
+    ),
+    Dialect.GEMINI: Spoken(dialect=Dialect.GEMINI, key_headers=("x-goog-api-key",)),
+}
+
+
+def spoken_by(name: str, dialect: Dialect | None) -> tuple[Spoken, ...]:
+    """Return what a provider speaks, what loses least first.
+
+    Args:
+        dialect: What the configuration says instead; without it, a name that is not built in
+            speaks OpenAI's chat.
+    """
     row = BY_NAME.get(name)
-    return Dialect.OPENAI_CHAT if row is None else row.dialect
+    if dialect is None:
+        return (_CHAT,) if row is None else row.speaks
+    own = row.speaks if row is not None else ()
+    named = [spoken for spoken in own if spoken.dialect is dialect]
+    return (*named, _GENERIC.get(dialect, Spoken(dialect=dialect)))[:1]
+
+
+def base_path_of(name: str, spoken: Spoken, path: str) -> str:
+    """Return the path before those of a dialect's own, in an address that ends in this path.
+
+    Where the operator's address ends otherwise than the provider's, it is taken as it is.
+    """
+    row = BY_NAME.get(name)
+    if row is None or spoken.base_path is None:
+        return path
+    usual = urlsplit(row.base_url).path
+    return path.removesuffix(usual) + spoken.base_path if path.endswith(usual) else path
 
 
 def embeddings_of(name: str) -> EmbeddingsOffer | None:

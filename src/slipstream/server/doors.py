@@ -6,13 +6,24 @@ from typing import Final
 
 from slipstream.call import Dialect
 from slipstream.errors import BadRequest
-from slipstream.server.profiles import CEREBRAS, OPENAI, Door, Headers, Ingress
+from slipstream.server.profiles import (
+    ANTHROPIC,
+    CEREBRAS,
+    OPENAI,
+    RESPONSES,
+    Door,
+    Headers,
+    Ingress,
+)
 from slipstream.wire.cerebras.completions_request import read_cerebras_completions
 from slipstream.wire.cerebras.request import RowOf, read_cerebras_request
 from slipstream.wire.completions_request import scan_completions
 from slipstream.wire.embeddings import scan_embeddings
+from slipstream.wire.glances import scan_messages, scan_responses
 from slipstream.wire.openai_chat import Scan, scan_request
 
+# The version decides the shape of a request, and a beta what it may hold.
+_ANTHROPIC_HEADERS: Final = (b"anthropic-version", b"anthropic-beta")
 _VERSION: Final = b"x-cerebras-version-patch"
 
 
@@ -35,6 +46,14 @@ def doors_of(row_of: RowOf) -> dict[str, Door]:
         },
         "/embeddings": {
             OPENAI.name: Ingress(Dialect.OPENAI_EMBEDDINGS, _by_body(scan_embeddings)),
+        },
+        "/messages": {
+            ANTHROPIC.name: Ingress(
+                Dialect.ANTHROPIC_MESSAGES, _by_body(scan_messages), _ANTHROPIC_HEADERS
+            ),
+        },
+        "/responses": {
+            RESPONSES.name: Ingress(Dialect.OPENAI_RESPONSES, _by_body(scan_responses)),
         },
     }
 

@@ -103,7 +103,7 @@ class Exchange:
         self._send = send
         self._door, self._terms = door, terms
         self._headers = headers_of(scope)
-        self._profile = terms.profiles.of_caller(self._headers)  # until the model is known
+        self._profile = terms.profiles.at_door(door, self._headers)  # until the model is known
         self.started_at_s = perf_counter()
         self._first_frame_at_s = 0.0
         self._admission: Admission | None = None
@@ -145,7 +145,7 @@ class Exchange:
             headers = self._limit_headers()
             await send_error(self._send, self.call_id, error, self._profile.errors, *headers)
         elif not self._has_ended and self.call is not None and self.call.is_stream:
-            event = self._profile.errors.event(error)
+            event = error.last_event or self._profile.errors.event(error)
             await self._send({"type": "http.response.body", "body": event, "more_body": False})
 
     async def _read_call(self) -> Call:
@@ -177,6 +177,7 @@ class Exchange:
             max_output_tokens=scan.max_output_tokens,
             asked=scan.asked,
             priority=0 if inside_key is None else _BEHIND,
+            headers=tuple((n, headers[n]) for n in ingress.passes if n in headers),
         )
 
     async def _relay(self, answer: Frames) -> None:

@@ -1,5 +1,6 @@
 """Whose API a request is answered in: the model's own profile, or else what its caller expects.
 
+the path                         one that only one API has, such as `/messages`, is answered in it
 the route's or model's `profile`   "gpt-oss-120b" is spoken for as Cerebras speaks
 [server] profile                   openai, cerebras
 auto                             by the SDK, which its User-Agent names
@@ -14,7 +15,9 @@ from slipstream.call import Dialect, Receipt
 from slipstream.routing.plan import LOCAL
 from slipstream.server.asgi import Header
 from slipstream.server.render import CEREBRAS as CEREBRAS_ERRORS
+from slipstream.server.render import MESSAGES as MESSAGES_ERRORS
 from slipstream.server.render import OPENAI as OPENAI_ERRORS
+from slipstream.server.render import RESPONSES as RESPONSES_ERRORS
 from slipstream.server.render import ErrorShape
 from slipstream.wire.cerebras.objects import answer_id_of
 from slipstream.wire.openai_chat import Scan
@@ -50,9 +53,20 @@ def _inference_id(call_id: str, receipt: Receipt | None) -> list[Header]:
     return [(b"inference-id", answer_id_of(call_id).encode())] if is_ours else []
 
 
+def _request_id(call_id: str, receipt: Receipt | None) -> list[Header]:
+    """Return the id under the name that Anthropic's SDKs look for."""
+    return [(b"request-id", call_id.encode())]
+
+
 OPENAI: Final = Profile("openai", OPENAI_ERRORS, False, _no_headers)
 CEREBRAS: Final = Profile("cerebras", CEREBRAS_ERRORS, True, _inference_id)
+ANTHROPIC: Final = Profile("anthropic", MESSAGES_ERRORS, False, _request_id)
+RESPONSES: Final = Profile("responses", RESPONSES_ERRORS, False, _no_headers)
 PROFILES: Final = {profile.name: profile for profile in (OPENAI, CEREBRAS)}
+"""Those that a model may have."""
+
+_OF_ONE_API: Final = {profile.name: profile for profile in (ANTHROPIC, RESPONSES)}
+_ANTHROPIC_VERSION: Final = b"anthropic-version"
 
 
 class Ingress(NamedTuple):
@@ -60,14 +74,18 @@ class Ingress(NamedTuple):
 
     Args:
         read: Takes the body, as JSON, and the headers; raises BadRequest.
+        passes: Names of headers that are part of the request.
     """
 
     dialect: Dialect
     read: Callable[[bytes, Headers], Scan]
+    passes: tuple[bytes, ...] = ()
 
 
 Door = Mapping[str, Ingress]
-"""What a path offers, by profile; OpenAI's also stands for those that have none of their own."""
+"""What a path offers, by profile; OpenAI's also stands for those that have none of their own.
+
+A path of one API that is neither has only that one's."""
 
 
 class _Named(msgspec.Struct):
@@ -91,8 +109,18 @@ class Profiles:
         self._default = PROFILES.get(default)
         self._of_models = {name: PROFILES[own] for name, own in (of_models or {}).items()}
 
+    def at_door(self, door: Door, headers: Headers) -> Profile:
+        """Return what is answered in at a path, before it is known which model is asked."""
+        for name in door:
+            if name in _OF_ONE_API:
+                return _OF_ONE_API[name]
+        return self._by_sdk(headers)
+
     def of_caller(self, headers: Headers) -> Profile:
         """Return what a caller expects, before it is known what it asks for."""
+        return ANTHROPIC if _ANTHROPIC_VERSION in headers else self._by_sdk(headers)
+
+    def _by_sdk(self, headers: Headers) -> Profile:
         if self._default is not None:
             return self._default
         is_cerebras = headers.get(b"user-agent", b"").startswith(_CEREBRAS_SDKS)
@@ -100,7 +128,7 @@ class Profiles:
 
     def of_request(self, body: bytes, caller: Profile) -> Profile:
         """Return the profile of the model that a body names; the caller's where it has none."""
-        if not self._of_models:
+        if not self._of_models or caller.name not in PROFILES:
             return caller
         try:
             return self._of_models.get(_model_decoder.decode(body).model, caller)

@@ -9,6 +9,8 @@ from slipstream.errors import Exhausted, GatewayError, OverLimit, UnknownPath
 from slipstream.server.asgi import Header, Send
 from slipstream.server.reply import JSON, header_text, send_whole
 from slipstream.wire.cerebras import errors as cerebras
+from slipstream.wire.messages import errors_out as messages
+from slipstream.wire.responses import errors_out as responses
 from slipstream.wire.sse import encode_event
 
 _encoder = msgspec.json.Encoder()
@@ -57,6 +59,8 @@ def _own_status(error: GatewayError) -> int:
 
 OPENAI: Final = ErrorShape(_own_status, render_error, render_error_event)
 CEREBRAS: Final = ErrorShape(cerebras.status_of, cerebras.error_body, cerebras.event_of)
+MESSAGES: Final = ErrorShape(messages.status_of, messages.error_body, messages.error_event)
+RESPONSES: Final = ErrorShape(responses.status_of, responses.error_body, responses.error_event)
 
 
 async def send_error(

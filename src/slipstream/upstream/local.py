@@ -19,7 +19,8 @@ import msgspec
 from slipstream.call import Attempt, Call, Dialect, Frames, Serve
 from slipstream.engine.protocol import Embedded, Generate, Ready, Stats
 from slipstream.engine.settings import EngineSettings
-from slipstream.errors import Broken, LoadFailed, TimedOut, UnknownModel, Unsupported
+from slipstream.errors import Broken, GatewayError, LoadFailed, TimedOut, UnknownModel, Unsupported
+from slipstream.upstream.hearing import hear, tell_end
 from slipstream.upstream.local_cerebras import Watch, answer_cerebras, to_cerebras_generate
 from slipstream.upstream.local_cerebras_completions import answer_cerebras_completions
 from slipstream.upstream.local_chat import plain_frames, stream_frames, to_generate
@@ -27,6 +28,7 @@ from slipstream.upstream.local_client import Answer, EngineClient
 from slipstream.upstream.local_completions import Send, plain_completions, stream_completions
 from slipstream.upstream.local_embeddings import answer_embeddings
 from slipstream.upstream.local_process import EngineProcess, State
+from slipstream.upstream.local_talk import TalkAnswer, chat_of
 from slipstream.upstream.local_waits import Waits
 from slipstream.wire.cerebras.completions_request import CerebrasCompletions
 from slipstream.wire.cerebras.request import CerebrasRequest
@@ -80,6 +82,8 @@ class LocalModel:
             Dialect.OPENAI_COMPLETIONS: self._completions,
             Dialect.CEREBRAS_CHAT: self._cerebras_chat,
             Dialect.CEREBRAS_COMPLETIONS: self._cerebras_completions,
+            Dialect.ANTHROPIC_MESSAGES: self._talk,
+            Dialect.OPENAI_RESPONSES: self._talk,
         }
 
     @property
@@ -170,6 +174,25 @@ class LocalModel:
             async with aclosing(answered(answer, head, waits)) as frames:
                 async for frame in frames:
                     yield frame
+        finally:
+            answer.close()
+
+    async def _talk(self, call: Call) -> Frames:
+        attempt = call.attempt
+        assert attempt is not None, "dispatch aims every call"
+        heard = hear(call, self._wall_s)
+        asked, changes = chat_of(heard)
+        waits = Waits(attempt)
+        client, _ = await self._reach("chat", waits)
+        answer = client.generate(_queued(to_generate(asked, tenant=call.key_id), call))
+        answered = stream_frames if call.is_stream else plain_frames
+        try:
+            async with aclosing(answered(answer, TalkAnswer(heard, changes), waits)) as frames:
+                async for frame in frames:
+                    yield frame
+        except GatewayError as error:
+            tell_end(error, heard)
+            raise
         finally:
             answer.close()
 

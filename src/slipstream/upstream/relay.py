@@ -1,38 +1,39 @@
 """The leaf for models that others run: one HTTP request, its answer's bytes handed on.
 
 Where client and provider speak the same dialect the answer is relayed unchanged and only looked
-at from the side; what is sent is relay_bodies.py's. Which provider it is, where it lives and what
-its key is come from the operator's configuration; nothing that a client sends can change them.
+at from the side; what is sent is relay_bodies.py's. Where they do not, translate.py serves. Which
+provider it is, where it lives and what its key is come from the operator's configuration; nothing
+that a client sends can change them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from slipstream import __version__
-from slipstream.call import (
-    Call,
-    Deadlines,
-    Dialect,
-    Frame,
-    Frames,
-    Secret,
-    Serve,
-)
-from slipstream.catalog.providers import dialect_of, embeddings_of
+from slipstream.call import Call, Deadlines, Dialect, Frame, Frames, Secret, Serve
+from slipstream.catalog.providers import Spoken, base_path_of, embeddings_of, spoken_by
 from slipstream.errors import Broken, Unsupported, UpstreamError
+from slipstream.upstream.hearing import CLIENTS
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.messages import HttpRequest, encode_head, parse_base_url
 from slipstream.upstream.http.response import HttpResponse
+from slipstream.upstream.lines import Line, headers_of, line_of
 from slipstream.upstream.relay_bodies import Habits, Prepare, bodies_for
 from slipstream.upstream.relay_embeddings import relay_embeddings
 from slipstream.upstream.relay_reading import Reading, shaping
+from slipstream.upstream.relay_scan import ScannedStream
+from slipstream.upstream.translate import Peer, Reader, Translation
 from slipstream.wire.cerebras.from_openai import CerebrasView, whole_answer
 from slipstream.wire.errors_in import read_error, read_retry_after
+from slipstream.wire.gemini import errors_in as gemini_errors
+from slipstream.wire.messages import answers_in as messages_in
+from slipstream.wire.messages import errors_in as messages_errors
 from slipstream.wire.openai_chat_answers import AnswerStream, read_answer
+from slipstream.wire.responses import answers_in as responses_in
+from slipstream.wire.responses import errors_in as responses_errors
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +46,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         asks_usage: Its streams report usage only when asked to.
         refused_fields: Request fields to leave out.
         is_reasoning_outside: It counts reasoning beside `completion_tokens`.
-        dialect: What its chat endpoint speaks; None for what the row of its name says.
+        dialect: What it speaks; None for what the row of its name says.
         relaxes_schemas: Keywords that a strict schema cannot have there are left out, and named,
             instead of being refused.
     """
@@ -60,10 +61,31 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     relaxes_schemas: bool = False
 
 
-_PATHS: Final = {
-    Dialect.OPENAI_CHAT: b"/chat/completions",
-    Dialect.CEREBRAS_CHAT: b"/chat/completions",
-    Dialect.CEREBRAS_COMPLETIONS: b"/completions",
+class _ReadFailure(Protocol):
+    def __call__(
+        self, status: int, body: bytes, *, retry_after_s: float | None
+    ) -> UpstreamError: ...
+
+
+_FAILURES: Final[dict[Dialect, _ReadFailure]] = {
+    Dialect.ANTHROPIC_MESSAGES: messages_errors.read_failure,
+    Dialect.OPENAI_RESPONSES: responses_errors.read_failure,
+    Dialect.GEMINI: gemini_errors.read_failure,
+}
+# Who looks at an answer from the side, and which events need no look.
+_READERS: Final[dict[Dialect, tuple[Callable[..., Reader], tuple[bytes, ...]]]] = {
+    Dialect.ANTHROPIC_MESSAGES: (
+        messages_in.AnswerReader,
+        (b"event: content_block_delta\ndata: {",),
+    ),
+    Dialect.OPENAI_RESPONSES: (
+        responses_in.AnswerReader,
+        (
+            b"event: response.output_text.delta\ndata: {",
+            b"event: response.function_call_arguments.delta\ndata: {",
+            b"event: response.reasoning_summary_text.delta\ndata: {",
+        ),
+    ),
 }
 
 
@@ -84,12 +106,13 @@ class _Way(NamedTuple):
 
     Args:
         is_foreign: A Cerebras client reads the answer of a provider that is none.
+        scan: Begins to look at an answer of a dialect other than chat.
     """
 
-    target: bytes
-    head: bytes
+    line: Line
     prepare: Prepare
-    is_foreign: bool
+    is_foreign: bool = False
+    scan: Callable[[], ScannedStream] | None = None
 
 
 class Relay:
@@ -98,25 +121,43 @@ class Relay:
     def __init__(
         self, endpoint: Endpoint, client: HttpClient, *, now: Callable[[], datetime]
     ) -> None:
+        def wall_s() -> float:
+            return now().timestamp()
+
         self._endpoint = endpoint
         self._client = client
         self._now = now
         self.origin, path = address = parse_base_url(endpoint.base_url)
-        headers = _constant_headers(endpoint.key)
+        spoken = spoken_by(endpoint.name, endpoint.dialect)
+        plain = headers_of(Spoken(dialect=Dialect.OPENAI_CHAT), endpoint.key)
         self._models_target = path.encode() + b"/models"
-        self._models_head = encode_head(self.origin, b"GET", self._models_target, headers)
+        is_at_base = base_path_of(endpoint.name, spoken[0], path) == path
+        models_headers = headers_of(spoken[0], endpoint.key) if is_at_base else plain
+        self._models_head = encode_head(self.origin, b"GET", self._models_target, models_headers)
+        lines = [
+            line_of(one, self.origin, base_path_of(endpoint.name, one, path), endpoint.key)
+            for one in spoken
+        ]
+        translation = Translation(
+            lines,
+            Peer(endpoint.name, endpoint.is_reasoning_outside, endpoint.relaxes_schemas),
+            client,
+            failure=self._failure,
+            wall_s=wall_s,
+        )
         self._leaves: dict[Dialect, Serve] = {
             Dialect.OPENAI_EMBEDDINGS: relay_embeddings(
                 embeddings_of(endpoint.name),
                 provider=endpoint.name,
                 address=address,
-                headers=headers,
+                headers=plain,
                 client=client,
                 failure=self._failure,
             ),
             Dialect.OPENAI_COMPLETIONS: self._refuse_completions,
             Dialect.CEREBRAS_COMPLETIONS: self._refuse_completions,
-            **self._ways(path.encode(), headers),
+            **dict.fromkeys(CLIENTS, translation),
+            **self._ways(lines),
         }
 
     def __call__(self, call: Call) -> Frames:
@@ -132,34 +173,42 @@ class Relay:
         """
         return self._leaves[call.dialect](call)
 
-    def _ways(self, path: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> dict[Dialect, Serve]:
-        """Return the leaves for what is asked of chat and text completions."""
+    def _ways(self, lines: Sequence[Line]) -> dict[Dialect, Serve]:
+        """Return the leaves for calls whose bytes are relayed."""
         endpoint = self._endpoint
-        spoken = endpoint.dialect or dialect_of(endpoint.name)
         habits = Habits(endpoint.asks_usage, endpoint.refused_fields, endpoint.relaxes_schemas)
         leaves: dict[Dialect, Serve] = {}
-        for dialect, prepare in bodies_for(spoken, habits).items():
-            target = path + _PATHS[dialect]
-            head = encode_head(self.origin, b"POST", target, headers)
-            is_foreign = dialect is Dialect.CEREBRAS_CHAT and spoken is not dialect
-            leaves[dialect] = partial(self._relay, _Way(target, head, prepare, is_foreign))
+        for line in lines:
+            for dialect, prepare in bodies_for(line.dialect, habits).items():
+                leaves[dialect] = partial(self._relay, self._way(line, dialect, prepare))
         return leaves
+
+    def _way(self, line: Line, dialect: Dialect, prepare: Prepare) -> _Way:
+        if dialect in _READERS:
+            (reader, ordinary), vendor = _READERS[dialect], self._endpoint.name
+            return _Way(line, prepare, scan=lambda: ScannedStream(reader(vendor=vendor), ordinary))
+        if dialect is Dialect.CEREBRAS_COMPLETIONS:
+            spoken = Spoken(dialect=dialect)
+            base = line.target("", False).decode().removesuffix("/chat/completions")
+            line = line_of(spoken, self.origin, base, self._endpoint.key)
+        is_foreign = dialect is Dialect.CEREBRAS_CHAT and line.dialect is not dialect
+        return _Way(line, prepare, is_foreign)
 
     async def _relay(self, way: _Way, call: Call) -> Frames:
         attempt = call.attempt
         assert attempt is not None, "dispatch aims every call"
         body, changes = way.prepare(call, attempt.target.model)
-        request = HttpRequest(
-            origin=self.origin, method=b"POST", target=way.target, head=way.head, body=body
+        request = way.line.request(
+            attempt.target.model, body, is_stream=call.is_stream, more=call.headers
         )
         response = await self._client.open(request, attempt.deadlines, attempt.total_deadline_s)
         try:
             if response.status != 200:
-                raise await self._failure(response)
+                raise await self._failure(response, way.line.dialect)
             if not call.is_stream:
                 yield self._whole(await response.read(), way, changes)
                 return
-            await _require_event_stream(response)
+            await self._require_event_stream(response, way)
             reading = self._reading(response, call, way, changes)
             async for data in response.chunks():
                 for frame in reading.feed(data):
@@ -172,14 +221,29 @@ class Relay:
             response.close()
 
     def _whole(self, body: bytes, way: _Way, changes: tuple[str, ...]) -> Frame:
-        frame = read_answer(body, is_reasoning_outside=self._endpoint.is_reasoning_outside)
+        frame = self._read_whole(body, way)
         if way.is_foreign:
             frame = whole_answer(frame)
         return msgspec.structs.replace(frame, changes=changes) if changes else frame
 
+    def _read_whole(self, body: bytes, way: _Way) -> Frame:
+        if way.scan is not None:
+            return way.scan().whole(body)
+        return read_answer(body, is_reasoning_outside=self._endpoint.is_reasoning_outside)
+
+    async def _require_event_stream(self, response: HttpResponse, way: _Way) -> None:
+        """Refuse a 200 that is no stream; it is often an error in disguise."""
+        content_type = response.header(b"content-type") or b""
+        if content_type.lower().startswith(b"text/event-stream"):
+            return
+        self._read_whole(await response.read(), way)  # raises the error that it may be
+        raise Broken("the provider answered a streaming request with a plain answer")
+
     def _reading(
         self, response: HttpResponse, call: Call, way: _Way, changes: tuple[str, ...]
     ) -> Reading:
+        if way.scan is not None:
+            return Reading(response, way.scan(), shaping(None, changes))
         stream = AnswerStream(
             wants_usage=call.wants_usage and not way.is_foreign,
             is_reasoning_outside=self._endpoint.is_reasoning_outside,
@@ -215,7 +279,9 @@ class Relay:
         finally:
             response.close()
 
-    async def _failure(self, response: HttpResponse) -> UpstreamError:
+    async def _failure(
+        self, response: HttpResponse, dialect: Dialect = Dialect.OPENAI_CHAT
+    ) -> UpstreamError:
         if response.status < 400:
             return Broken(f"the provider answered with status {response.status}")
         wait_s = read_retry_after(dict(response.headers), self._now())
@@ -223,24 +289,5 @@ class Relay:
             body = await response.read()
         except UpstreamError:
             body = b""  # the status has said what matters
-        return read_error(response.status, body, retry_after_s=wait_s)
-
-
-def _constant_headers(key: Secret | None) -> tuple[tuple[bytes, bytes], ...]:
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"accept", b"application/json, text/event-stream"),
-        (b"user-agent", f"slipstream/{__version__}".encode()),
-    ]
-    if key is not None:
-        headers.append((b"authorization", b"Bearer " + key.reveal().encode()))
-    return tuple(headers)
-
-
-async def _require_event_stream(response: HttpResponse) -> None:
-    """Refuse a 200 that is no stream; it is often an error in disguise."""
-    content_type = response.header(b"content-type") or b""
-    if content_type.lower().startswith(b"text/event-stream"):
-        return
-    read_answer(await response.read())  # raises the error that it may be
-    raise Broken("the provider answered a streaming request with a plain answer")
+        read = _FAILURES.get(dialect, read_error)
+        return read(response.status, body, retry_after_s=wait_s)

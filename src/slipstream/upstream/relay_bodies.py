@@ -4,6 +4,8 @@
 an OpenAI chat     patched                       made acceptable
 a Cerebras chat    said in OpenAI's words        only the model changes
 text completions   not relayed                   Cerebras's: only the model changes
+
+Messages and Responses go to those that speak them with only the model changed.
 """
 
 from collections.abc import Callable
@@ -60,14 +62,26 @@ def _for_cerebras(habits: Habits) -> dict[Dialect, Prepare]:
             call.body, model=model, row=MODELS.get(model), relaxes=habits.relaxes_schemas
         )
 
-    def name_model(call: Call, model: str) -> Adapted:
-        return Adapted(patch_request(call.body, model=model, ask_usage=False), ())
-
     return {
         Dialect.OPENAI_CHAT: adapt,
-        Dialect.CEREBRAS_CHAT: name_model,
-        Dialect.CEREBRAS_COMPLETIONS: name_model,
+        Dialect.CEREBRAS_CHAT: _name_model,
+        Dialect.CEREBRAS_COMPLETIONS: _name_model,
     }
+
+
+def _for_same(dialect: Dialect) -> Callable[[Habits], dict[Dialect, Prepare]]:
+    def prepared(habits: Habits) -> dict[Dialect, Prepare]:
+        return {dialect: _name_model}
+
+    return prepared
+
+
+def _for_none(habits: Habits) -> dict[Dialect, Prepare]:
+    return {}
+
+
+def _name_model(call: Call, model: str) -> Adapted:
+    return Adapted(patch_request(call.body, model=model, ask_usage=False), ())
 
 
 def _patched(body: bytes, model: str, habits: Habits, *, ask_usage: bool) -> Adapted:
@@ -76,4 +90,10 @@ def _patched(body: bytes, model: str, habits: Habits, *, ask_usage: bool) -> Ada
     return Adapted(patch_request(body, model=model, ask_usage=ask_usage, drop=refused), left_out)
 
 
-_PROVIDERS = {Dialect.OPENAI_CHAT: _for_openai, Dialect.CEREBRAS_CHAT: _for_cerebras}
+_PROVIDERS = {
+    Dialect.OPENAI_CHAT: _for_openai,
+    Dialect.CEREBRAS_CHAT: _for_cerebras,
+    Dialect.ANTHROPIC_MESSAGES: _for_same(Dialect.ANTHROPIC_MESSAGES),
+    Dialect.OPENAI_RESPONSES: _for_same(Dialect.OPENAI_RESPONSES),
+    Dialect.GEMINI: _for_none,  # no client speaks it
+}

@@ -1,6 +1,7 @@
 """One stream's bytes on their way from a provider to the frames that the client gets."""
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import msgspec
 
@@ -8,7 +9,6 @@ from slipstream.call import Frame, Meaning
 from slipstream.errors import Broken, StreamCut
 from slipstream.upstream.http.response import HttpResponse
 from slipstream.wire.cerebras.from_openai import CerebrasView
-from slipstream.wire.openai_chat_answers import AnswerStream
 from slipstream.wire.sse import EventSplitter, EventTooLarge
 
 Shape = Callable[[Frame], Iterator[Frame]]
@@ -34,6 +34,16 @@ def shaping(view: Callable[[], CerebrasView] | None, changes: tuple[str, ...]) -
     return shape
 
 
+class Scanning(Protocol):
+    """Says of each event of a stream what it is to the layers that relay it."""
+
+    def read(self, event: bytes) -> Frame:
+        """Return the frame of one whole event."""
+
+    def end(self) -> Frame | None:
+        """Return what the end of the bytes adds; None where the stream was not whole."""
+
+
 class Reading:
     """One stream's bytes on their way to frames.
 
@@ -43,7 +53,7 @@ class Reading:
 
     __slots__ = ("_is_silent", "_response", "_shape", "_splitter", "_stream", "has_ended")
 
-    def __init__(self, response: HttpResponse, stream: AnswerStream, shape: Shape | None) -> None:
+    def __init__(self, response: HttpResponse, stream: Scanning, shape: Shape | None) -> None:
         self._response = response
         self._stream = stream
         self._shape = shape
@@ -54,7 +64,7 @@ class Reading:
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames that became whole, none after the terminal one."""
-        for event in _split(self._splitter, data):
+        for event in split(self._splitter, data):
             frame = self._stream.read(event)
             if frame.meaning is Meaning.END:
                 self.has_ended = True
@@ -93,7 +103,12 @@ class Reading:
         return iter((frame,)) if self._shape is None else self._shape(frame)
 
 
-def _split(splitter: EventSplitter, data: bytes) -> list[bytes]:
+def split(splitter: EventSplitter, data: bytes) -> list[bytes]:
+    """Return the events that these bytes make whole.
+
+    Raises:
+        Broken: One is larger than any that means something.
+    """
     try:
         return splitter.feed(data)
     except EventTooLarge as exc:

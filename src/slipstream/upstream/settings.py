@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from slipstream.routing.settings import PROFILES
 from slipstream.settings import setting
 
-DIALECTS = ("openai_chat", "cerebras_chat")
+DIALECTS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini", "cerebras_chat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class ProviderSettings:
         is_secret=True,
     )
     base_url: str | None = setting(
-        "Everything before `/chat/completions` and `/embeddings`; needed for a name that is not "
-        "built in.",
+        "Everything before `/chat/completions`, `/responses`, `/messages`, `/embeddings` or, for "
+        "`gemini`, `/models`; needed for a name that is not built in.",
         default=None,
     )
     dialect: str | None = setting(

@@ -15,6 +15,12 @@ PACKED: Final = (
     "application/x-msgpack",
 )
 
+ASKING: Final = (400, 404, 408, 413, 429, 500, 502, 503, 504)
+"""How what asks a model for something can fail."""
+
+PACKING: Final = ("content-encoding",)
+"""The parameter that says how a body is packed."""
+
 Records = tuple[type[Struct], ...]
 
 

@@ -26,7 +26,8 @@ from slipstream.server.openapi.cerebras_answers import (
     CerebrasChatCompletionChunk,
     CerebrasCompletion,
 )
-from slipstream.server.openapi.operation import FORM, PACKED, Operation
+from slipstream.server.openapi.dialects import DIALECT_OPERATIONS
+from slipstream.server.openapi.operation import ASKING, FORM, PACKED, PACKING, Operation
 from slipstream.server.openapi.requests import (
     BatchRequest,
     CerebrasChatRequest,
@@ -46,8 +47,6 @@ from slipstream.wire.cerebras.catalogue import (
     PublicModelList,
 )
 
-_ASKING: Final = (400, 404, 408, 413, 429, 500, 502, 503, 504)
-_PACKING: Final = ("content-encoding",)
 _CEREBRAS: Final = ("x-cerebras-version-patch", "queue_threshold")
 _PAGE: Final = ("limit", "after", "order")
 
@@ -62,9 +61,10 @@ OPERATIONS: Final = (
         takes_as=PACKED,
         gives=(ChatCompletion, CerebrasChatCompletion),
         gives_events=(ChatCompletionChunk, CerebrasChatCompletionChunk),
-        parameters=(*_PACKING, *_CEREBRAS),
-        errors=_ASKING,
+        parameters=(*PACKING, *_CEREBRAS),
+        errors=ASKING,
     ),
+    *DIALECT_OPERATIONS,
     Operation(
         "POST",
         "/v1/completions",
@@ -75,8 +75,8 @@ OPERATIONS: Final = (
         takes_as=PACKED,
         gives=(Completion, CerebrasCompletion),
         gives_events=(Completion, CerebrasCompletion),
-        parameters=(*_PACKING, *_CEREBRAS),
-        errors=_ASKING,
+        parameters=(*PACKING, *_CEREBRAS),
+        errors=ASKING,
     ),
     Operation(
         "POST",
@@ -87,8 +87,8 @@ OPERATIONS: Final = (
         takes=(EmbeddingsRequest,),
         takes_as=PACKED,
         gives=(Embeddings,),
-        parameters=_PACKING,
-        errors=_ASKING,
+        parameters=PACKING,
+        errors=ASKING,
     ),
     Operation(
         "GET",

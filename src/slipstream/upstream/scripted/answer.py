@@ -10,12 +10,15 @@ from typing import Final
 
 from slipstream.errors import BadRequest
 from slipstream.upstream.scripted.behaviour import Behaviour
-from slipstream.upstream.scripted.nouns import Answer, Ask, Tokens, ToolCall
+from slipstream.upstream.scripted.nouns import Answer, Ask, Tokens, Tool, ToolCall
 from slipstream.upstream.scripted.schema import NoInstance, minimal_instance
 
 SILENCE: Final = "Nothing was said."  # the answer to a request without any text to echo
+_REFUSAL: Final = "I cannot help with that."
+_TEXT_INPUT: Final = "print(1 + 1)"  # what a tool that takes text is given
 _WORD: Final = re.compile(r"\s*\S+")
-_REASONING_FIELDS: Final = {
+_REASONING_FIELDS: Final[dict[str, tuple[str, ...] | None]] = {
+    "usual": None,
     "none": (),
     "reasoning": ("reasoning",),
     "reasoning_content": ("reasoning_content",),
@@ -47,13 +50,16 @@ def compose(ask: Ask, behaviour: Behaviour) -> Answer:
     """
     thought, limit = _think(behaviour.reasoning or 0, ask.max_tokens)
     calls: tuple[ToolCall, ...] = ()
+    stop: str | None = None
     if ask.tools and _has_calls(ask, behaviour):
         text = ""
         calls, finish = _call_tools(ask, behaviour, limit)
         num_tokens = sum([1 + count_words(call.arguments) for call in calls])
     else:
-        text, num_tokens, finish = _stop(_say(ask, behaviour), ask.stops, limit)
+        said, stop = _stop(_say(ask, behaviour), ask.stops)
+        text, num_tokens, finish = _limit(said, limit)
     fields = _REASONING_FIELDS[behaviour.reasoning_field]
+    fields = ask.reasoning_fields if fields is None else fields
     return Answer(
         text,
         calls,
@@ -61,16 +67,21 @@ def compose(ask: Ask, behaviour: Behaviour) -> Answer:
         None if behaviour.usage == "none" else _count(ask, behaviour, num_tokens, thought),
         " ".join(["hmm"] * thought) if fields else "",
         fields,
+        stop if finish == "stop" else None,
+        behaviour.refuse,
+        behaviour.redact,
+        behaviour.call_pieces,
     )
 
 
 def _count(ask: Ask, behaviour: Behaviour, said: int, thought: int) -> Tokens:
-    cached = behaviour.cached or 0
+    cached, written = behaviour.cached or 0, behaviour.cache_write or 0
     return Tokens(
-        prompt=max(ask.prompt_tokens, cached),
+        prompt=max(ask.prompt_tokens, cached + written),
         completion=(said + thought) * ask.num_choices,
         cached=cached,
         reasoning=thought * ask.num_choices,
+        written=written,
     )
 
 
@@ -83,7 +94,7 @@ def _think(wanted: int, max_tokens: int | None) -> tuple[int, int | None]:
 
 
 def _has_calls(ask: Ask, behaviour: Behaviour) -> bool:
-    if ask.choice == "none" or behaviour.empty:
+    if ask.choice == "none" or behaviour.empty or behaviour.refuse:
         return False
     if ask.choice in ("required", "named") or behaviour.calls is not None:
         return True
@@ -100,23 +111,31 @@ def _call_tools(
         num_calls = 1
     calls = []
     for tool in islice(cycle(named), num_calls):
-        arguments = _instance_text(tool.schema, f"tools.{tool.name}.parameters")
+        arguments = _arguments(tool)
         if limit is None:
-            calls.append(ToolCall(tool.name, arguments))
+            calls.append(ToolCall(tool.name, arguments, tool.is_custom))
             continue
         if limit == 0:
             return tuple(calls), "length"
         words = split_words(arguments)
-        calls.append(ToolCall(tool.name, "".join(words[: limit - 1])))
+        calls.append(ToolCall(tool.name, "".join(words[: limit - 1]), tool.is_custom))
         limit -= 1 + len(words)
         if limit < 0:
             return tuple(calls), "length"
     return tuple(calls), "tool_calls"
 
 
+def _arguments(tool: Tool) -> str:
+    if tool.is_custom:
+        return _TEXT_INPUT
+    return _instance_text(tool.schema, f"tools.{tool.name}.parameters")
+
+
 def _say(ask: Ask, behaviour: Behaviour) -> str:
     if behaviour.empty:
         return ""
+    if behaviour.refuse:
+        return _REFUSAL if behaviour.text is None else behaviour.text
     if behaviour.text is None and ask.schema is not None:
         return _instance_text(ask.schema, "response_format.json_schema.schema")
     said = behaviour.text if behaviour.text is not None else ask.text.strip() or SILENCE
@@ -128,11 +147,17 @@ def _say(ask: Ask, behaviour: Behaviour) -> str:
     return said
 
 
-def _stop(text: str, stops: tuple[str, ...], limit: int | None) -> tuple[str, int, str]:
-    """End the text before the first stop string, or after `limit` words if that comes earlier."""
-    if stops:
-        ends = [end for stop in stops if (end := text.find(stop)) >= 0]
-        text = text[: min(ends, default=len(text))]
+def _stop(text: str, stops: tuple[str, ...]) -> tuple[str, str | None]:
+    """End the text before the first stop string; return that one, too."""
+    ends = [(end, stop) for stop in stops if (end := text.find(stop)) >= 0]
+    if not ends:
+        return text, None
+    end, stop = min(ends)
+    return text[:end], stop
+
+
+def _limit(text: str, limit: int | None) -> tuple[str, int, str]:
+    """End the text after `limit` words."""
     num_words = count_words(text)
     if limit is None or num_words <= limit:
         return text, num_words, "stop"

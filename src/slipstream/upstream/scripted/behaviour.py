@@ -41,11 +41,24 @@ class Behaviour:
     )
     reasoning_field: str = setting(
         "show the reasoning under this name",
-        default="none",
-        choices=("none", "reasoning", "reasoning_content", "both"),
+        default="usual",
+        choices=("usual", "none", "reasoning", "reasoning_content", "both"),
+    )
+    redact: bool = setting("hide the reasoning: Messages has blocks for that", default=False)
+    refuse: bool = setting("refuse, in the dialect's own way", default=False)
+    call_pieces: str = setting(
+        "how the arguments of calls come in a stream",
+        default="words",
+        choices=("words", "whole", "interleaved"),
     )
     cached: int | None = setting(
         "report N prompt tokens as read from a cache", default=None, least=0, most=_MAX_TOKENS
+    )
+    cache_write: int | None = setting(
+        "report N prompt tokens as written to a cache", default=None, least=0, most=_MAX_TOKENS
+    )
+    remaining: int | None = setting(
+        "say in rate-limit headers that N requests are left", default=None, least=0, most=10**9
     )
     usage: str = setting(
         "`none` leaves usage out even when asked", default="normal", choices=("normal", "none")

@@ -13,6 +13,7 @@ from slipstream.call import Frame, Usage
 from slipstream.errors import GatewayError
 from slipstream.upstream.scripted.answer import count_words, split_words
 from slipstream.upstream.scripted.nouns import Answer, Ask, Dialect, Event, Schema, Stamp, Tool
+from slipstream.upstream.scripted.rate_headers import cerebras_headers
 from slipstream.upstream.scripted.reply import ScriptedError
 from slipstream.wire.cerebras.answer import CerebrasAnswer
 from slipstream.wire.cerebras.errors import error_body
@@ -201,9 +202,10 @@ def _encode_error(error: GatewayError) -> bytes:
 
 CEREBRAS_CHAT: Final = Dialect(
     name="cerebras_chat",
-    path_suffix="/cerebras/v1/chat/completions",
+    path_suffixes=("/cerebras/v1/chat/completions",),
     decode=_decode,
     encode=_encode,
     stream=_stream,
     encode_error=_encode_error,
+    rate_headers=cerebras_headers,
 )

@@ -18,13 +18,15 @@ HTML: Final = b"text/html; charset=utf-8"
 EVENTS: Final = b"text/event-stream; charset=utf-8"
 
 Schema = Mapping[str, Any]
+Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A function that the answer may call."""
+    """A function that the answer may call, or a custom tool, which takes text."""
 
     name: str
     schema: Schema
+    is_custom: bool = False
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +42,9 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         schema: What the answer must be an instance of; None for words.
         inputs: What is to become vectors, of so many dimensions; none in a chat.
         reasoning_format: How Cerebras is to show its reasoning.
+        reasoning_fields: Under which names this dialect shows reasoning by itself.
+        has_thoughts: The reasoning may be read, where a dialect can seal it instead.
+        kept: The whole request, for a dialect whose answers repeat it.
     """
 
     model: str
@@ -60,26 +65,40 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     dimensions: int = 0
     wants_base64: bool = False
     reasoning_format: Literal["parsed", "text_parsed", "raw", "hidden"] = "text_parsed"
+    reasoning_fields: tuple[str, ...] = ()
+    has_thoughts: bool = True
+    kept: object | None = None
 
 
 class ToolCall(NamedTuple):
-    """One call that the answer makes; `arguments` is JSON text, cut short at the token limit."""
+    """One call that the answer makes; `arguments` is JSON text, cut short at the token limit.
+
+    Of a custom tool it is the text that the tool takes.
+    """
 
     name: str
     arguments: str
+    is_custom: bool = False
 
 
 class Tokens(NamedTuple):
-    """What the answer cost; `cached` is part of `prompt` and `reasoning` of `completion`."""
+    """What the answer cost.
+
+    `cached` and `written`, to a cache, are parts of `prompt`, and `reasoning` of `completion`.
+    """
 
     prompt: int
     completion: int
     cached: int
     reasoning: int
+    written: int = 0
 
 
 class Answer(NamedTuple):
-    """What is said; all choices say the same."""
+    """What is said; all choices say the same.
+
+    `stop` is the string that ended it; a refusal says its text as one; `redacts` hides reasoning.
+    """
 
     text: str
     calls: tuple[ToolCall, ...]
@@ -87,6 +106,10 @@ class Answer(NamedTuple):
     tokens: Tokens | None  # None: usage is left out
     reasoning: str = ""
     reasoning_fields: tuple[str, ...] = ()
+    stop: str | None = None
+    refuses: bool = False
+    redacts: bool = False
+    call_pieces: Literal["words", "whole", "interleaved"] | str = "words"
 
 
 class Stamp(NamedTuple):
@@ -94,6 +117,10 @@ class Stamp(NamedTuple):
 
     serial: int
     created_s: int
+
+
+def _no_headers(remaining: int) -> Headers:
+    return ()
 
 
 class Event(NamedTuple):
@@ -111,7 +138,9 @@ class Reply(NamedTuple):
     body: bytes = b""
     content_type: bytes = JSON
     events: Iterator[Event] | None = None
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Headers = ()
+    request_id_header: bytes = b"x-request-id"
+    hides_retry_after: bool = False  # it is told in the body
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +148,26 @@ class Dialect:
     """A protocol that the scripted upstream speaks: a row of dialects.py.
 
     Args:
-        path_suffix: A POST to any path that ends so is a request in this dialect.
+        path_suffixes: A POST to any path that ends so is a request in this dialect.
         decode: Path and body to Ask; raises BadRequest.
         encode: Model and Answer to the body of a plain answer.
         stream: The same as events, made one by one as they are sent.
         encode_error: An error to the body that says it, in a plain answer and as an event.
+        error_event: An error to the event that says it after so many others, where that is not
+            an event `error` with the same body.
+        check_headers: Refuses a request for its headers.
+        rate_headers: What tells that so many requests are left.
+        retries_in_body: When to come back is told in the error, not in a header.
     """
 
     name: str
-    path_suffix: str
+    path_suffixes: tuple[str, ...]
     decode: Callable[[str, bytes], Ask]
     encode: Callable[[Ask, Answer, Stamp], bytes]
     stream: Callable[[Ask, Answer, Stamp], Iterator[Event]]
     encode_error: Callable[[GatewayError], bytes]
+    error_event: Callable[[GatewayError, int], Event] | None = None
+    check_headers: Callable[[Mapping[str, str], bytes], None] | None = None
+    rate_headers: Callable[[int], Headers] = _no_headers
+    retries_in_body: bool = False
+    request_id_header: bytes = b"x-request-id"

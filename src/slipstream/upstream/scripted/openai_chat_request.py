@@ -30,18 +30,28 @@ class _Function(Struct):
     parameters: dict[str, Any] | None = None
 
 
-class _Tool(Struct):
-    type: Literal["function"]
-    function: _Function
-
-
 class _Named(Struct):
     name: str
 
 
+class _Tool(Struct):
+    type: Literal["function", "custom"]
+    function: _Function | None = None
+    custom: _Named | None = None
+
+    @property
+    def offered(self) -> _Function | _Named:
+        """What stands under the name of its type."""
+        found = self.function if self.type == "function" else self.custom
+        if found is None:
+            raise BadRequest(f"Missing required parameter: 'tools.{self.type}'.", param="tools")
+        return found
+
+
 class _Choice(Struct):
-    type: Literal["function"]
-    function: _Named
+    type: Literal["function", "custom"]
+    function: _Named | None = None
+    custom: _Named | None = None
 
 
 class _JsonSchema(Struct):
@@ -156,10 +166,13 @@ def _read_tools(
         if choice is not None and choice != "none":
             raise BadRequest("tool_choice needs tools", param="tool_choice")
         return (), "none"
-    found = tuple([Tool(t.function.name, t.function.parameters or _NO_PARAMETERS) for t in tools])
+    found = tuple([_read_tool(tool) for tool in tools])
     if not isinstance(choice, _Choice):
         return found, choice or "auto"
-    name = choice.function.name
+    said = choice.function or choice.custom
+    if said is None:
+        raise BadRequest("tool_choice must name a tool", param="tool_choice")
+    name = said.name
     chosen = tuple(tool for tool in found if tool.name == name)
     if not chosen:
         known = ", ".join(tool.name for tool in found)
@@ -167,6 +180,13 @@ def _read_tools(
             f"tool_choice names the unknown tool {name!r}; tools has {known}", param="tool_choice"
         )
     return chosen, "named"
+
+
+def _read_tool(tool: _Tool) -> Tool:
+    offered = tool.offered
+    if isinstance(offered, _Function):
+        return Tool(offered.name, offered.parameters or _NO_PARAMETERS)
+    return Tool(offered.name, _NO_PARAMETERS, is_custom=True)
 
 
 def _read_format(form: _Format) -> tuple[bool, Schema | None]:

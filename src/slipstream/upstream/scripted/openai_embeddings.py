@@ -95,7 +95,7 @@ def _stream(ask: Ask, answer: Answer, stamp: Stamp) -> Iterator[Event]:
 
 OPENAI_EMBEDDINGS: Final = Dialect(
     name="openai_embeddings",
-    path_suffix="/embeddings",
+    path_suffixes=("/embeddings",),
     decode=_decode,
     encode=_encode,
     stream=_stream,

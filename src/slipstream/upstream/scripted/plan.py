@@ -84,10 +84,11 @@ def plan_response(
 def _head(reply: Reply, behaviour: Behaviour, framing: Framing) -> bytes:
     lines = [
         _STATUS_LINES.get(reply.status) or b"HTTP/1.1 %d Scripted\r\n" % reply.status,
-        b"content-type: %b\r\nx-request-id: %b\r\n" % (reply.content_type, framing.request_id),
+        b"content-type: %b\r\n" % reply.content_type,
+        b"%b: %b\r\n" % (reply.request_id_header, framing.request_id),
     ]
     lines += [b"%b: %b\r\n" % header for header in reply.headers]
-    if behaviour.retry_after is not None:
+    if behaviour.retry_after is not None and not reply.hides_retry_after:
         lines.append(b"retry-after: %b\r\n" % f"{behaviour.retry_after:.15g}".encode())
     if behaviour.header_bytes is not None:
         lines.append(b"x-padding: %b\r\n" % (b"x" * behaviour.header_bytes))

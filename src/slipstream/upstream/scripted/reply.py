@@ -39,9 +39,10 @@ _REDIRECT: Final = (b"location", b"/v1/redirected")  # nothing is there: a clien
 class ScriptedError(GatewayError):
     """An error that a behaviour asked for."""
 
-    def __init__(self, status: int, code: str | None) -> None:
+    def __init__(self, status: int, code: str | None, retry_after_s: float | None = None) -> None:
         super().__init__(f"this error was scripted, with status {status}")
         self.status = status
+        self.retry_after_s = retry_after_s
         default = ("server_error", "server_error") if status >= 500 else _ERROR_KINDS[400]
         self.kind, ordinary_code = _ERROR_KINDS.get(status, default)
         self.code = code or ordinary_code
@@ -54,6 +55,13 @@ def answer_reply(ask: Ask, behaviour: Behaviour, dialect: Dialect, stamp: Stamp)
     Raises:
         BadRequest: The request asks for an instance of a schema that has none.
     """
+    reply = _dressed(_answer(ask, behaviour, dialect, stamp), dialect)
+    if behaviour.remaining is None:
+        return reply
+    return reply._replace(headers=reply.headers + dialect.rate_headers(behaviour.remaining))
+
+
+def _answer(ask: Ask, behaviour: Behaviour, dialect: Dialect, stamp: Stamp) -> Reply:
     fixed = fixed_reply(behaviour, dialect)
     if fixed is not None:
         return fixed
@@ -64,7 +72,7 @@ def answer_reply(ask: Ask, behaviour: Behaviour, dialect: Dialect, stamp: Stamp)
         body = dialect.encode(ask, compose(ask, behaviour), stamp)
         return Reply(status, body if behaviour.malformed_chunk is None else _broken(body))
     if behaviour.error_in_200:
-        events = iter([Event(_error(behaviour, dialect), b"error")])
+        events = iter([_error_event(behaviour, dialect, 0)])
     else:
         answer = compose(ask, behaviour)  # now, not when the first event is sent: it may refuse
         events = _bent(dialect.stream(ask, answer, stamp), behaviour, dialect)
@@ -80,7 +88,8 @@ def fixed_reply(behaviour: Behaviour, dialect: Dialect) -> Reply | None:
         body = behaviour.body.encode()
         return Reply(status, body, JSON if body.lstrip()[:1] in (b"{", b"[") else HTML)
     if status >= 400:
-        return Reply(status, dialect.encode_error(ScriptedError(status, behaviour.code)))
+        error = ScriptedError(status, behaviour.code, behaviour.retry_after)
+        return _dressed(Reply(status, dialect.encode_error(error)), dialect)
     if status >= 300:
         return Reply(status, headers=(_REDIRECT,))
     return None
@@ -88,11 +97,24 @@ def fixed_reply(behaviour: Behaviour, dialect: Dialect) -> Reply | None:
 
 def error_reply(error: GatewayError, dialect: Dialect) -> Reply:
     """Say an error of the request itself in its dialect."""
-    return Reply(error.status, dialect.encode_error(error))
+    return _dressed(Reply(error.status, dialect.encode_error(error)), dialect)
+
+
+def _dressed(reply: Reply, dialect: Dialect) -> Reply:
+    return reply._replace(
+        request_id_header=dialect.request_id_header, hides_retry_after=dialect.retries_in_body
+    )
 
 
 def _error(behaviour: Behaviour, dialect: Dialect) -> bytes:
     return dialect.encode_error(ScriptedError(500, behaviour.code))
+
+
+def _error_event(behaviour: Behaviour, dialect: Dialect, num_events: int) -> Event:
+    """Return the event that says an error after so many others."""
+    if dialect.error_event is None:
+        return Event(_error(behaviour, dialect), b"error")
+    return dialect.error_event(ScriptedError(500, behaviour.code), num_events)
 
 
 def _broken(data: bytes) -> bytes:
@@ -103,8 +125,11 @@ def _broken(data: bytes) -> bytes:
 def _bent(events: Iterator[Event], behaviour: Behaviour, dialect: Dialect) -> Iterator[Event]:
     """Break the Nth event, end with an error, leave the terminal event out."""
     if behaviour.error_after is not None:
-        yield from islice(events, behaviour.error_after)
-        yield Event(_error(behaviour, dialect), b"error")
+        told = 0
+        for event in islice(events, behaviour.error_after):
+            told += 1
+            yield event
+        yield _error_event(behaviour, dialect, told)
         return
     for number, event in enumerate(events, start=1):
         if number == behaviour.malformed_chunk:

@@ -24,6 +24,7 @@ from slipstream.upstream.scripted.behaviour import (
 )
 from slipstream.upstream.scripted.book import LOG_ROWS, Book, Exchange
 from slipstream.upstream.scripted.dialects import find_dialect
+from slipstream.upstream.scripted.model_list import list_models, model_object
 from slipstream.upstream.scripted.nouns import Dialect, Reply, Stamp
 from slipstream.upstream.scripted.openai_chat import OPENAI_CHAT
 from slipstream.upstream.scripted.reply import answer_reply, error_reply, fixed_reply
@@ -61,6 +62,8 @@ class Site:
 
     def _decide_dialect(self, dialect: Dialect, exchange: Exchange, said: Values) -> Decision:
         scripted = self.book.take()
+        if dialect.check_headers is not None:
+            dialect.check_headers(exchange.headers, exchange.body)
         ask = dialect.decode(exchange.path, exchange.body)
         exchange.model = ask.model
         own = NOTHING
@@ -79,8 +82,7 @@ class Site:
         if path.endswith("/health"):
             return _get(method, path, {"status": "ok"})
         if path.endswith("/models"):
-            data = [self._model(model) for model in self.models]
-            return _get(method, path, {"object": "list", "data": data})
+            return _get(method, path, list_models(path, self.models))
         _, mark, name = path.partition("/models/")
         if mark:
             return _get(method, path, self._model(unquote(name)))
@@ -89,7 +91,7 @@ class Site:
     def _model(self, name: str) -> dict[str, object]:
         if name not in self.models:
             raise UnknownModel(f"unknown model {name!r}; listed are {', '.join(self.models)}")
-        return {"id": name, "object": "model", "created": 946_684_800, "owned_by": "slipstream"}
+        return model_object(name)
 
     def control(self, exchange: Exchange) -> Reply:
         """Answer a request to `/mock/…`, which is not logged."""
@@ -105,8 +107,9 @@ class Site:
 
 
 _PATHS: Final = (
-    "POST …/chat/completions, POST …/cerebras/v1/chat/completions, POST …/embeddings, "
-    "GET …/models, GET …/models/{id}, GET /health and /mock/…"
+    "POST …/chat/completions, POST …/messages, POST …/responses, "
+    "POST …/models/{model}:generateContent, POST …/embeddings, GET …/models, GET …/models/{id}, "
+    "GET /health and /mock/…"
 )
 
 

@@ -1,0 +1,1 @@
+"""OpenAI Chat Completions to and from the vocabulary of `wire.talk`."""

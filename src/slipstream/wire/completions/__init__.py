@@ -1,0 +1,1 @@
+"""OpenAI text completions as a client's dialect over upstreams that chat."""

@@ -1,0 +1,1 @@
+"""Gemini's native `generateContent` as an upstream."""
