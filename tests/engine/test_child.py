@@ -13,6 +13,8 @@ import pytest
 
 from slipstream.engine.protocol import (
     ChatMessage,
+    Count,
+    Counted,
     Failed,
     Finished,
     FromChild,
@@ -25,7 +27,7 @@ from slipstream.engine.protocol import (
 from slipstream.framing import MessageReader, encode_message
 from slipstream.process import EXIT_IS_FINAL
 
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 SECRET = "the prompt that no log may hold"
 
 
@@ -124,6 +126,28 @@ async def test_child_long_prompt_is_refused_by_name(prepared_smollm2: Path, tmp_
         assert isinstance(refusal, Failed)
         assert refusal.code == "context_length_exceeded"
         assert "8192" in refusal.message
+
+
+async def test_child_counts_the_tokens_that_a_prompt_would_have(
+    prepared_smollm2: Path, tmp_path: Path
+) -> None:
+    """As many as an answer to it says, also for a prompt that is too long for one."""
+    async with running(prepared_smollm2, tmp_path) as child:
+        assert isinstance(await child.next(), Ready)
+        short = Generate(request_id=9, messages=(ChatMessage("user", "Hi"),), max_tokens=1)
+        child.send(Count(1, short))
+        child.send(Count(2, Generate(request_id=9, messages=(ChatMessage("user", "a " * 9_000),))))
+        child.send(Count(3, Generate(request_id=9, prompt=(-1,))))
+        counted, long, refused = [await child.next() for _ in range(3)]
+        child.send(short)
+        while not isinstance(message := await child.next(), Finished):
+            assert not isinstance(message, Failed)
+
+        assert counted == Counted(1, message.prompt_tokens)
+        assert isinstance(long, Counted)
+        assert long.num_tokens > 9_000
+        assert isinstance(refused, Failed)
+        assert refused.param == "prompt"
 
 
 async def test_child_connection_that_ends_frees_its_requests(

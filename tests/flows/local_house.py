@@ -13,7 +13,7 @@ from slipstream.app import running
 from slipstream.config import load
 from tests.prepared_model import MODEL, prepared_directory
 
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 CONFIG = f"""
 [server]
 port = 0

@@ -21,7 +21,7 @@ from tests.flows.local_house import LIMIT_S
 from tests.flows.raw import Answer, ask, connect, decode, encode
 from tests.prepared_model import MODEL, prepared_directory
 
-BACK_WITHIN_S = 30.0
+BACK_WITHIN_S = 180.0
 RELAYED_TOKENS = 250
 CONFIG = """
 [server]

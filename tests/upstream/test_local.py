@@ -32,7 +32,7 @@ from tests.prepared_model import MODEL, prepared_directory
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # most tests share one process
 
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 LONG = "Count from one to one thousand in words, slowly, and do not stop."
 
 

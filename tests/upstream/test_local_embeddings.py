@@ -25,7 +25,7 @@ from tests.tiny_encoder import CONTEXT_TOKENS, DIMENSIONS, NAME, pull_encoder
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # most tests share one process
 
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

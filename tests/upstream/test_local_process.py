@@ -12,7 +12,7 @@ from slipstream.errors import Broken, LoadFailed
 from slipstream.upstream.local_process import EngineProcess
 from tests.prepared_model import prepared_directory
 
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 
 # A gateway that is killed: it says its child's pid and its socket's folder, and waits.
 GATEWAY = """
