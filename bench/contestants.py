@@ -164,7 +164,7 @@ api_key = "sk-upstream"
     path.write_text(config)
     env = {"SLIPSTREAM_HOME": str(work / "home")}
     url = f"http://127.0.0.1:{ports.own}{_PATH}"
-    headers = {"Authorization": f"Bearer {_create_key(work, env)}"}
+    headers = {"Authorization": f"Bearer {create_key(work, env)}"}
     return Started(
         commands=((str(_SLIPSTREAM), "serve", "--config", str(path)),),
         plain=Endpoint(url, "lab/any-model", headers),
@@ -173,7 +173,8 @@ api_key = "sk-upstream"
     )
 
 
-def _create_key(work: Path, env: Mapping[str, str]) -> str:
+def create_key(work: Path, env: Mapping[str, str]) -> str:
+    """Return a new key of Slipstream's, kept under the home that `env` names."""
     done = subprocess.run(
         [str(_SLIPSTREAM), "keys", "create", "bench"],
         env={**os.environ, **env},

@@ -41,6 +41,7 @@ class _Stat:
     session: int
     own_ticks: int
     reaped_ticks: int  # CPU of children that ended and were waited for
+    system_ticks: int  # of its own, those in the kernel
 
 
 class Tree:
@@ -72,6 +73,11 @@ class Tree:
             own = max(_run_time_ns(stat.pid) / 1e9, stat.own_ticks / ticks)
             total += own + stat.reaped_ticks / ticks
         return total
+
+    def system_s(self) -> float:
+        """Return the part of it that living processes spent in the kernel, to a tick of 10 ms."""
+        ticks = os.sysconf("SC_CLK_TCK")
+        return sum(stat.system_ticks for stat in self._members()) / ticks
 
     def memory(self) -> Memory:
         """Return what the tree holds now, and the most it ever held."""
@@ -196,7 +202,7 @@ def _all_stats() -> Iterator[_Stat]:
         rest = text[text.rindex(")") + 2 :].split()
         if rest[0] != "Z":
             own, reaped = int(rest[11]) + int(rest[12]), int(rest[13]) + int(rest[14])
-            yield _Stat(int(name), int(rest[1]), int(rest[3]), own, reaped)
+            yield _Stat(int(name), int(rest[1]), int(rest[3]), own, reaped, int(rest[12]))
 
 
 def _running(pids: Sequence[int]) -> list[int]:

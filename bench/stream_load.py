@@ -46,11 +46,20 @@ class StreamLoad:
     Args:
         num_events: Content events that each stream has; one with fewer is a failure.
         events_per_s: Pace of each stream at the upstream.
+        body: Of the request, where it is no request of chat.
     """
 
-    def __init__(self, endpoint: Endpoint, *, num_events: int, events_per_s: float) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        num_events: int,
+        events_per_s: float,
+        body: bytes | None = None,
+    ) -> None:
         self._endpoint = endpoint
-        body = stream_body(endpoint.model, num_events=num_events, events_per_s=events_per_s)
+        if body is None:
+            body = stream_body(endpoint.model, num_events=num_events, events_per_s=events_per_s)
         self._request = endpoint.raw_request(body)
         self._expected = num_events
         self._poll = select.epoll()

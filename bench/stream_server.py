@@ -3,8 +3,9 @@
     python -m bench.stream_server PORT
 
 `max_tokens` of the request is the number of content events, `seed` the events per second (0: all
-at once). One thread on epoll, standard library only: it must cost less than what it measures.
-Not a model and not `slipstream mock`: it obeys nothing else, and it reads only what it must.
+at once). dialect_server.py serves other streams with the same loop. One thread on epoll, standard
+library only: it must cost less than what it measures. Not a model and not `slipstream mock`: it
+obeys nothing else, and it reads only what it must.
 """
 
 import heapq
@@ -13,8 +14,10 @@ import select
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from typing import NamedTuple
 
 _HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n"
@@ -29,9 +32,28 @@ _COARSE_S = 0.0015  # shorter waits are slept, not polled
 _GRID_S = 0.0001  # events due within so long are written in one turn of the loop
 
 
-def _event(payload: str) -> bytes:
-    data = f"data: {payload}\n\n".encode()
+class Script(NamedTuple):
+    """One stream, in whole HTTP chunks: what comes at once, the events that are paced, the rest.
+
+    Args:
+        tokens: Used in turns.
+        interval_s: Between two events; 0 for none.
+    """
+
+    start: bytes
+    tokens: list[bytes]
+    num_events: int
+    interval_s: float
+    tail: bytes
+
+
+def chunk_of(data: bytes) -> bytes:
+    """Return one HTTP chunk."""
     return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _event(payload: str) -> bytes:
+    return chunk_of(f"data: {payload}\n\n".encode())
 
 
 def _choice(delta: str, finish: str = "null") -> str:
@@ -53,6 +75,15 @@ def _usage(num_events: int) -> bytes:
     return _event(_CHUNK % ("", usage))
 
 
+def chat_script(target: bytes, body: bytes) -> Script:
+    """Return the stream that a request asks for, whatever its path."""
+    asked = json.loads(body)
+    wants_usage = bool((asked.get("stream_options") or {}).get("include_usage"))
+    num_events, rate = int(asked["max_tokens"]), float(asked.get("seed") or 0)
+    tail = _FINISH + (_usage(num_events) if wants_usage else b"") + _DONE
+    return Script(_ROLE, _TOKENS, num_events, 1 / rate if rate else 0.0, tail)
+
+
 @dataclass(slots=True)
 class _Peer:
     """One connection: what arrived, and the stream being sent on it."""
@@ -60,15 +91,21 @@ class _Peer:
     sock: socket.socket
     received: bytearray = field(default_factory=bytearray)
     pending: bytearray = field(default_factory=bytearray)  # what the socket did not take
+    script: Script | None = None
     num_left: int = 0
-    interval_s: float = 0.0
-    tail: bytes = b""
 
 
 class StreamServer:
-    """Accepts connections and paces their streams."""
+    """Accepts connections and paces their streams.
 
-    def __init__(self, port: int) -> None:
+    Args:
+        script_of: From the target and the body of a request to its stream.
+    """
+
+    def __init__(
+        self, port: int, script_of: Callable[[bytes, bytes], Script] = chat_script
+    ) -> None:
+        self._script_of = script_of
         self._listener = socket.create_server(("127.0.0.1", port), backlog=2048)
         self._listener.setblocking(False)
         self._poll = select.epoll()
@@ -122,18 +159,15 @@ class StreamServer:
             self._close(peer)
             return
         peer.received += data
+        target = bytes(peer.received[: peer.received.find(b"\r\n")])
         body = take_request(peer.received)
         if body is not None:
-            self._open(peer, body)
+            self._open(peer, self._script_of(target, body))
 
-    def _open(self, peer: _Peer, body: bytes) -> None:
-        asked = json.loads(body)
-        wants_usage = bool((asked.get("stream_options") or {}).get("include_usage"))
-        num_events, rate = int(asked["max_tokens"]), float(asked.get("seed") or 0)
-        peer.tail = _FINISH + (_usage(num_events) if wants_usage else b"") + _DONE + _LAST
-        peer.num_left, peer.interval_s = num_events, 1 / rate if rate else 0.0
-        # The role and the first token are two writes, as they are with every provider.
-        self._send(peer, _HEAD + _ROLE)
+    def _open(self, peer: _Peer, script: Script) -> None:
+        peer.script, peer.num_left = script, script.num_events
+        # The start and the first token are two writes, as they are with every provider.
+        self._send(peer, _HEAD + script.start)
         self._schedule(peer, time.monotonic())
 
     def _schedule(self, peer: _Peer, at_s: float) -> None:
@@ -143,15 +177,16 @@ class StreamServer:
         horizon_s = time.monotonic() + _GRID_S
         while self._due and self._due[0][0] <= horizon_s:
             at_s, _number, peer = heapq.heappop(self._due)
-            if peer.sock.fileno() < 0:
+            script = peer.script
+            if script is None or peer.sock.fileno() < 0:
                 continue
             if peer.num_left == 0:
-                self._send(peer, peer.tail)
+                self._send(peer, script.tail + _LAST)
                 continue
             peer.num_left -= 1
-            self._send(peer, _TOKENS[peer.num_left % len(_TOKENS)])
+            self._send(peer, script.tokens[peer.num_left % len(script.tokens)])
             if peer.sock.fileno() >= 0:
-                self._schedule(peer, at_s + peer.interval_s)
+                self._schedule(peer, at_s + script.interval_s)
 
     def _send(self, peer: _Peer, data: bytes) -> None:
         if peer.pending:

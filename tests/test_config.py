@@ -157,7 +157,7 @@ def test_load_built_in_provider_takes_its_rows_defaults(place: Place) -> None:
     config = place.load(text, {"XAI_API_KEY": KEY})
     mistral, xai = config.endpoints.values()
     assert mistral.base_url == "https://api.mistral.ai/v1"
-    assert (mistral.asks_usage, mistral.refused_fields) == (False, ("stream_options",))
+    assert (mistral.asks_usage, mistral.like) == (False, "mistral")
     assert (xai.base_url, xai.is_reasoning_outside) == ("http://127.0.0.1:1/v1", True)
     assert xai.key is not None
     assert xai.key.reveal() == KEY

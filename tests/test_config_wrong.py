@@ -82,11 +82,16 @@ WRONG: list[tuple[str, str]] = [
         "F:1: providers.grok: not a built-in name; did you mean 'groq'?",
     ),
     ("[providers.lab]\ndialect = 'openai_chat'", "F:1: providers.lab: not a built-in name"),
+    (
+        "[providers.lab]\nlike = 'vlm'",
+        "F:2: providers.lab.like: expected one of 'cerebras', 'openai', 'anthropic', 'groq', ",
+    ),
     ("[providers.lab]\nbase_url = 'http://h'", "F:1: providers.lab: not a built-in name"),
     (
         "[providers.lab]\ndialect = 'smoke'\nbase_url = 'http://h'",
         "F:2: providers.lab.dialect: expected one of 'openai_chat', "
-        "'openai_responses', 'anthropic_messages', 'gemini', 'cerebras_chat', got 'smoke'",
+        "'openai_responses', 'openai_completions', 'anthropic_messages', 'gemini', "
+        "'cerebras_chat', got 'smoke'",
     ),
     (
         "[providers.lab]\ndialect = 'openai_chat'\nbase_url = 'ftp://h'",
@@ -135,6 +140,10 @@ WRONG: list[tuple[str, str]] = [
         "F:3: server.require_key: may be off only where host is a loopback address",
     ),
     ("[server]\nworkers = 2", "F:2: server.workers: expected 1"),
+    (
+        "[providers.llama-server]",
+        "F:1: providers.llama-server.base_url: http://127.0.0.1:8080/v1 is where this gateway list",
+    ),
 ]
 
 

@@ -65,7 +65,7 @@ def test_request_errors_are_never_retried_but_for_our_own_queue() -> None:
         (422, 422, Fault.CLIENT, False),
         (425, 502, Fault.TARGET, True),
         (500, 502, Fault.TARGET, True),
-        (503, 502, Fault.TARGET, True),
+        (503, 503, Fault.TARGET, True),
         (599, 502, Fault.TARGET, True),
     ],
 )

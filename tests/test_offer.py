@@ -1,14 +1,18 @@
 """Tests of slipstream.offer, with a configuration and nothing that runs."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from slipstream.call import Call, Deadlines, Dialect
 from slipstream.config import load
-from slipstream.offer import Offer, catalogue_of
+from slipstream.errors import LoadFailed, UnknownModel, Unsupported
+from slipstream.offer import Offer, catalogue_of, pricing_of
 from slipstream.routing.plan import LOCAL, Planner
 from slipstream.served import Missing, ServedModels
 from slipstream.upstream.model_lists import ModelLists
+from slipstream.wire.talk.asking import Asked, Text, Turn
 
 CONFIG = """
 [server]
@@ -35,7 +39,7 @@ def offer_of(folder: Path, profile: str = "auto") -> Offer:
     path.write_text(CONFIG.format(profile=profile))
     config = load(path, {"SLIPSTREAM_HOME": str(folder), "CEREBRAS_API_KEY": "csk"})
     served = ServedModels({"small": None}, {"gone": Missing("not installed", "")})  # type: ignore[dict-item]
-    return Offer(config, served, Planner(catalogue_of(config)), ModelLists({}, lambda: 0.0))
+    return Offer(config, served, Planner(catalogue_of(config)), ModelLists({}, lambda: 0.0), {})
 
 
 @pytest.mark.parametrize(
@@ -115,5 +119,96 @@ def test_price_that_nobody_knows_is_not_zero(tmp_path: Path) -> None:
     )
     config = load(path, {"SLIPSTREAM_HOME": str(tmp_path)})
     planner = Planner(catalogue_of(config))
-    offer = Offer(config, ServedModels({}, {}), planner, ModelLists({}, lambda: 0.0))
+    offer = Offer(config, ServedModels({}, {}), planner, ModelLists({}, lambda: 0.0), {})
     assert [(each.name, each.is_priced) for each in offer.own_models()] == [("far", False)]
+
+
+def test_provider_that_is_like_another_has_its_prices(tmp_path: Path) -> None:
+    """Under a name of its own; a server that people run has none that anybody lists."""
+    path = tmp_path / "slipstream.toml"
+    path.write_text(
+        "[providers.east]\nlike = 'openai'\napi_key = 'k'\n[providers.vllm]\n"
+        "[providers.lab]\ndialect = 'openai_chat'\nbase_url = 'http://127.0.0.1:1/v1'\n"
+    )
+    config = load(path, {"SLIPSTREAM_HOME": str(tmp_path)})
+    price_of = pricing_of(config)
+    at_ns = 1_795_262_400_000_000_000
+    east = price_of("east", "gpt-5.4", at_ns)
+    assert east is not None
+    assert east == price_of("openai", "gpt-5.4", at_ns)
+    assert price_of("vllm", "gpt-5.4", at_ns) is None
+    assert price_of("lab", "gpt-5.4", at_ns) is None
+    assert price_of(LOCAL, "small", at_ns) is not None
+
+
+class Counting:
+    """A served model that counts, or does not take what it is asked."""
+
+    def __init__(self, refuses: bool = False) -> None:
+        self.refuses = refuses
+
+    async def count(self, asked: Asked, deadlines: Deadlines) -> int:
+        """Count."""
+        if self.refuses:
+            raise Unsupported("no pictures")
+        return 5
+
+
+COUNTS = """
+[models.one]
+[models.two]
+[providers.lab]
+dialect = "openai_chat"
+base_url = "http://127.0.0.1:1/v1"
+[routes.ours]
+targets = ["one", "two"]
+[routes.mixed]
+targets = ["one", "lab/m"]
+[routes.far]
+targets = ["lab/m", "one"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "refusing", "tokens"),
+    [
+        ("one", "", 5),
+        ("ours", "one", 5),
+        ("mixed", "", 5),
+        ("mixed", "one", 14),
+        ("far", "", 14),
+        ("lab/other", "", 14),
+        ("ours", "one two", None),
+        ("one", "one", None),
+    ],
+)
+async def test_tokens_are_counted_by_the_first_that_takes_them(
+    tmp_path: Path, model: str, refusing: str, tokens: int | None
+) -> None:
+    """Exactly by a model of ours, nearly for others; what none of ours takes is told so."""
+    path = tmp_path / "slipstream.toml"
+    path.write_text(COUNTS)
+    config = load(path, {"SLIPSTREAM_HOME": str(tmp_path)})
+    models: Any = {name: Counting(name in refusing) for name in ("one", "two")}
+    planner = Planner(catalogue_of(config))
+    offer = Offer(config, ServedModels(models, {}), planner, ModelLists({}, lambda: 0.0), {})
+    asked = Asked(dialect="x", model=model, turns=(Turn("user", (Text("word " * 8),)),))
+    if tokens is None:
+        with pytest.raises(Unsupported):
+            await offer.count_tokens(asked)
+    else:
+        assert await offer.count_tokens(asked) == tokens
+
+
+async def test_tokens_of_what_is_not_there_are_not_counted(tmp_path: Path) -> None:
+    """A name that stands for nothing, and a model that is not installed; nobody is asked."""
+    offer = offer_of(tmp_path)
+    turns = (Turn("user", (Text("x"),)),)
+    with pytest.raises(UnknownModel):
+        await offer.count_tokens(Asked(dialect="x", model="nowhere", turns=turns))
+    with pytest.raises(LoadFailed):
+        await offer.count_tokens(Asked(dialect="x", model="gone", turns=turns))
+    call = Call(
+        call_id="c", dialect=Dialect.ANTHROPIC_MESSAGES, body=b"", model="small", key_id="k"
+    )
+    assert await offer.count_elsewhere(call) is None

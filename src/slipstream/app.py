@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import uvloop
 
@@ -26,17 +27,18 @@ from slipstream.batches.run import Runner
 from slipstream.batches.store import Store
 from slipstream.books import KeyRing, keeping_books
 from slipstream.call import Serve
-from slipstream.catalog.prices import price_of
 from slipstream.config import Config, is_loopback
 from slipstream.dispatch.attempts import dispatch
 from slipstream.errors import ConfigError, UpstreamError
+from slipstream.kept import PATH as RESPONSES_PATH
+from slipstream.kept import KeptResponses
 from slipstream.ledger.journal import Journal
 from slipstream.ledger.metering import metered
 from slipstream.ledger.notices import journal_directory
 from slipstream.ledger.store import open_store, sqlite_url
 from slipstream.limits.keys import create_first_key
 from slipstream.limits.rates import RateLimits
-from slipstream.offer import Offer, catalogue_of
+from slipstream.offer import Offer, catalogue_of, pricing_of
 from slipstream.routing.plan import LOCAL, Planner
 from slipstream.served import serving_models
 from slipstream.server.batches import BatchesApi
@@ -112,7 +114,7 @@ async def running(config: Config, *, hurry: asyncio.Event | None = None) -> Asyn
         LedgerUnavailable: Likewise.
     """
     _make_home(config)
-    database_url = config.ledger.database or sqlite_url(config.home)
+    database_url = _database_url(config)
     sock = listen(config.server.host, config.server.port)
     async with AsyncExitStack() as stack:
         stack.enter_context(closing(sock))
@@ -125,12 +127,18 @@ async def running(config: Config, *, hurry: asyncio.Event | None = None) -> Asyn
             sock,
             shutdown_s=config.server.shutdown_s,
             max_answer_s=config.deadlines.total_s + _WATCH_MARGIN_S,
+            ping_s=config.server.ping_s,
             hurry=hurry,
         )
         await stack.enter_async_context(server)
         spare_the_collector()
         spare_the_register()
         yield Running(url_of(sock), first_key)
+
+
+def _database_url(config: Config) -> str:
+    """Return where attempts, keys and kept answers are."""
+    return config.ledger.database or sqlite_url(config.home)
 
 
 def _make_home(config: Config) -> None:
@@ -175,18 +183,19 @@ async def _build(config: Config, keys: KeyRing, stack: AsyncExitStack) -> Gatewa
     served = await stack.enter_async_context(serving_models(config.engines, config.home))
 
     def meter(leaf: Serve) -> Serve:
-        return metered(leaf, journal, price_of, time.monotonic_ns)
+        return metered(leaf, journal, pricing_of(config), time.monotonic_ns)
 
     leaves = {name: meter(relay) for name, relay in relays.items()}
     leaves[LOCAL] = meter(served)
     planner = Planner(catalogue_of(config))
     answer = dispatch(planner.plan, leaves, now_s=loop.time, wall_ns=time.time_ns)
     _warm(config, client, relays, stack)
-    offer = Offer(config, served, planner, ModelLists(relays, loop.time))
+    offer = Offer(config, served, planner, ModelLists(relays, loop.time), relays)
+    rate_limits = partial(RateLimits, config.limits, keys.name_of, time.monotonic)
     terms = Terms(
         find_key=keys.find if config.server.require_key else None,
         profiles=Profiles(config.server.profile, config.profiles),
-        limits=RateLimits(config.limits, keys.name_of, time.monotonic),
+        limits=rate_limits(),
         max_body_bytes=config.server.max_body_bytes,
     )
     models = ModelEndpoints(offer.all_models, offer.own_models, terms, offer.is_public)
@@ -196,21 +205,29 @@ async def _build(config: Config, keys: KeyRing, stack: AsyncExitStack) -> Gatewa
         lambda ask: _answer_line(gateway, ask),
         max_concurrent=config.batches.max_concurrent,
     )
+    kept = KeptResponses(
+        config,
+        _database_url(config),
+        lambda body, key_id: ask_inside(gateway, RESPONSES_PATH, body, key_id),
+    )
     gateway = Gateway(
-        answer,
+        kept.around(answer, planner.plan),
         terms,
         doors_of(offer.row_of),
         health=served.health,
         call_prefix=f"req-{secrets.token_hex(6)}-",
         max_concurrent=config.server.max_concurrent,
         log=stack.enter_context(open_log(config.server.log, loop.call_later)),
-        more=models.endpoints()
-        | CountEndpoints(terms).endpoints()
+        more=kept.endpoints(terms, offer.count_tokens, rate_limits())
+        | models.endpoints()
+        | CountEndpoints(terms, offer, rate_limits()).endpoints()
         | FilesApi(store, terms.find_key).endpoints()
         | BatchesApi(store, runner, terms.find_key).endpoints(),
     )
     runner.start()
     stack.push_async_callback(runner.stop)
+    kept.start()
+    stack.push_async_callback(kept.stop)
     gateway.metrics.show_engines(served.figures)
     return gateway
 

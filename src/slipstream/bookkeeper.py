@@ -1,9 +1,9 @@
 """The process that keeps the ledger: `python -m slipstream.bookkeeper --home DIR --database URL`.
 
-Started and owned by the gateway, which never touches a database itself. It brings the schema up to
-date, sends the valid keys, moves the journals of all workers into the database, and sends the keys
-again whenever they change. It ends, after a last drain, when its standard input ends or on SIGTERM.
-Small on purpose: no asyncio, no SQLAlchemy, no price list.
+Started and owned by the gateway, whose event loop never touches a database. It brings the schema up
+to date, sends the valid keys, moves the journals of all workers into the database, and sends the
+keys again whenever they change. It ends, after a last drain, when its standard input ends or on
+SIGTERM. Small on purpose: no asyncio, no SQLAlchemy, no price list.
 """
 
 import argparse

@@ -23,6 +23,7 @@ class Dialect(StrEnum):
     CEREBRAS_COMPLETIONS = "cerebras_completions"
     ANTHROPIC_MESSAGES = "anthropic_messages"
     OPENAI_RESPONSES = "openai_responses"
+    OPENAI_COMPACTION = "openai_compaction"  # of a Responses conversation
     GEMINI = "gemini"  # which upstreams speak, and no client
 
 
@@ -75,6 +76,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tool_units: int = 0
     reported_cost_usd_pico: int | None = None  # what the provider itself says that it charged
     is_estimate: bool = False  # counted by us from what was seen, not said by the provider
+    tier: str | None = None  # of service that answered, where it has a price of its own
 
     @property
     def total_input_tokens(self) -> int:
@@ -139,7 +141,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     """What one model costs at one moment.
 
     `denominator` divides every rate; it is 1 but for the few list prices that are no whole
-    number of micro-dollars per million tokens.
+    number of micro-dollars per million tokens. `by_service` replaces it for some tiers of service.
     """
 
     rates: Rates
@@ -148,6 +150,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     request_usd_pico: int = 0  # added once to each answered request
     source: str
     date: str | None = None  # since when it holds, or when it was read; YYYY-MM-DD
+    by_service: "tuple[tuple[str, Price], ...]" = ()
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
@@ -205,7 +208,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Args:
         asked: The whole request as its dialect's own reader left it, where the dialect is read
-            strictly at the door; leaves of that dialect know its type.
+            strictly at the door; of Responses, what it has to do with kept answers. Leaves of the
+            dialect know its type.
         priority: 0 is the usual one; lower ones wait for others where a model of ours is busy.
         headers: Of the client's, those that its dialect counts as part of the request; they go
             only to upstreams that speak it.

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 from slipstream.batches.settings import BatchSettings
 from slipstream.engine.settings import EngineSettings
 from slipstream.errors import ConfigError
 from slipstream.ledger.settings import LedgerSettings
 from slipstream.limits.settings import LimitSettings
+from slipstream.responses.settings import ResponseSettings
 from slipstream.routing.plan import LOCAL, find_target
 from slipstream.routing.settings import RouteSettings
 from slipstream.server.settings import ServerSettings
@@ -43,6 +45,7 @@ SECTIONS: dict[str, type[Any]] = {
     "upstream": HttpSettings,
     "ledger": LedgerSettings,
     "batches": BatchSettings,
+    "responses": ResponseSettings,
 }
 """Tables of which there is one each."""
 
@@ -70,6 +73,7 @@ class Config:
     upstream: HttpSettings
     ledger: LedgerSettings
     batches: BatchSettings
+    responses: ResponseSettings
     endpoints: Mapping[str, Endpoint]
     models: Mapping[str, ModelSettings]
     engines: Mapping[str, EngineSettings]  # of each model: [engine] and what its table overrides
@@ -253,6 +257,13 @@ def _check_server(config: Config, problems: Problems) -> None:
         problems.add(
             "server.workers", "expected 1: several workers on one port are not offered yet"
         )
+    for name, endpoint in config.endpoints.items():
+        address = urlsplit(endpoint.base_url)
+        if address.port == config.server.port and is_loopback(address.hostname or ""):
+            problems.add(
+                f"providers.{name}.base_url",
+                f"{endpoint.base_url} is where this gateway listens: give one of them another port",
+            )
 
 
 def is_loopback(host: str) -> bool:

@@ -33,7 +33,7 @@ Messages are written for the caller: they never hold a key, a stack or an intern
 """
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 Phase = Literal["connect", "first_token", "idle", "total"]
 
@@ -232,6 +232,8 @@ class Busy(UpstreamError):
         self.retry_after_s = retry_after_s
 
 
+_OVERLOADED: Final = 503
+
 # What an error status of a provider means: (whose fault, may another target be tried).
 # 404 is the target's: the model is not there, whatever the client asked for.
 _STATUS_BLAME: dict[int, tuple[Fault, bool]] = {
@@ -271,14 +273,18 @@ class Rejected(UpstreamError):
         self.upstream_status = upstream_status
         default = (Fault.TARGET, True) if upstream_status >= 500 else (Fault.CLIENT, False)
         self.fault, self.retryable = _STATUS_BLAME.get(upstream_status, default)
-        # The caller's fault keeps its status; a refused key or a failing target is our 502.
-        self.status = 502 if self.fault in (Fault.KEY, Fault.TARGET) else upstream_status
+        # The caller's fault keeps its status; a refused key or a failing target is our 502. But 503
+        # says that waiting helps, which is as true for the client as it is for us.
+        is_ours = self.fault in (Fault.KEY, Fault.TARGET) and upstream_status != _OVERLOADED
+        self.status = 502 if is_ours else upstream_status
         self.param = param
         self.body = body
         if code is not None:
             self.code = code
         if kind is not None:
             self.kind = kind
+        if upstream_status == _OVERLOADED:  # each provider has another word for it
+            self.code, self.kind = "overloaded", "server_error"
 
 
 class Broken(UpstreamError):

@@ -1,19 +1,23 @@
 """What a client may ask for here: every public name, what it can do, and what lists tell of it."""
 
 import time
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from slipstream.call import Deadlines, Rates, Target
+from slipstream.call import Call, Deadlines, Price, Rates, Target
 from slipstream.catalog.prices import price_of
 from slipstream.config import Config
-from slipstream.errors import UnknownModel
+from slipstream.errors import UnknownModel, Unsupported
 from slipstream.routing.plan import LOCAL, Catalogue, Planner, Route, find_target
 from slipstream.served import ServedModels
 from slipstream.server.models import ModelList
 from slipstream.server.profiles import CEREBRAS
 from slipstream.upstream.model_lists import ModelLists
+from slipstream.upstream.relay import Relay
 from slipstream.wire.cerebras.listing import Listed, usd_of
 from slipstream.wire.cerebras.models import MODELS, CerebrasModel, row_for
+from slipstream.wire.talk.asking import Asked
+from slipstream.wire.talk.counting import estimate_tokens
 
 _STARTED_AT: Final = int(time.time())  # "created" of the models that have no date of their own
 
@@ -44,18 +48,38 @@ def catalogue_of(config: Config) -> Catalogue:
     )
 
 
+def pricing_of(config: Config) -> Callable[[str, str, int], Price | None]:
+    """Return what a provider's model costs at a moment; see catalog.prices.
+
+    A provider that is like another has the other's prices.
+    """
+    listed_as = {name: endpoint.row for name, endpoint in config.endpoints.items()}
+
+    def price(provider: str, model: str, at_ns: int) -> Price | None:
+        return price_of(listed_as.get(provider, provider), model, at_ns)
+
+    return price
+
+
 class Offer:
     """The public names of a configuration.
 
     Args:
         lists: What the providers list themselves.
+        relays: The providers, by name.
     """
 
     def __init__(
-        self, config: Config, served: ServedModels, planner: Planner, lists: ModelLists
+        self,
+        config: Config,
+        served: ServedModels,
+        planner: Planner,
+        lists: ModelLists,
+        relays: Mapping[str, Relay],
     ) -> None:
-        self._config, self._served = config, served
+        self._config, self._served, self._relays = config, served, relays
         self._planner, self._lists = planner, lists
+        self._price_of = pricing_of(config)
         self._rows = MODELS | {name: MODELS[like] for name, like in config.likenesses.items()}
 
     def row_of(self, name: str) -> CerebrasModel | None:
@@ -70,6 +94,40 @@ class Offer:
         """Tell whether a name is told to callers without a key, as Cerebras tells its models."""
         config = self._config
         return config.profiles.get(name, config.server.profile) == CEREBRAS.name
+
+    async def count_elsewhere(self, call: Call) -> int | None:
+        """Return what the provider of a request in Messages counts; None where none does.
+
+        Raises:
+            UnknownModel: The name stands for nothing.
+            UpstreamError: The provider finds fault with the request.
+        """
+        plan = self._planner.plan_of(call.model)
+        target = plan.targets[0]
+        relay = self._relays.get(target.provider)
+        if relay is None or relay.count_messages is None:
+            return None
+        return await relay.count_messages(call, target.model, plan.deadlines)
+
+    async def count_tokens(self, asked: Asked) -> int:
+        """Return how many tokens a conversation has: exactly for a model of ours, else nearly.
+
+        It is counted for the first target of its model's route that takes it.
+
+        Raises:
+            UnknownModel: The name stands for nothing.
+            GatewayError: As an answer to it would, but that it may be too long.
+        """
+        plan = self._planner.plan_of(asked.model)
+        refusals: list[Unsupported] = []
+        for target in plan.targets:
+            if target.provider != LOCAL:
+                return estimate_tokens(asked)
+            try:
+                return await self._served.count(target.model, asked, plan.deadlines)
+            except Unsupported as error:
+                refusals.append(error)
+        raise refusals[0]
 
     async def all_models(self) -> ModelList:
         """Return everything that a client may name, the providers' own lists included."""
@@ -93,7 +151,7 @@ class Offer:
     def _listed(self, name: str, target: Target) -> Listed:
         row = row_for(name, self._rows)
         fits = self._served.context_tokens(target.model) if target.provider == LOCAL else None
-        price = price_of(target.provider, target.model, time.time_ns())
+        price = self._price_of(target.provider, target.model, time.time_ns())
         rates = price.rates if price is not None and price.denominator == 1 else Rates()
         prompt, completion = rates.input_tokens, rates.output_tokens
         return Listed(

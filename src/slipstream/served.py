@@ -11,12 +11,13 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from slipstream.call import Call, Frames
+from slipstream.call import Call, Deadlines, Frames
 from slipstream.engine.protocol import Stats
 from slipstream.engine.settings import EngineSettings
 from slipstream.engine.weights.store import Store
 from slipstream.errors import Broken, LoadFailed
 from slipstream.upstream.local import LocalModel, serve_local
+from slipstream.wire.talk.asking import Asked
 
 _logger = logging.getLogger(__name__)
 
@@ -49,12 +50,19 @@ class ServedModels:
         """
         attempt = call.attempt
         assert attempt is not None, "dispatch aims every call"
-        name = attempt.target.model
-        if name in self._missing:
-            raise LoadFailed(self._missing[name].message)
+        self._check(attempt.target.model)
         async with aclosing(self._serve(call)) as frames:
             async for frame in frames:
                 yield frame
+
+    async def count(self, name: str, asked: Asked, deadlines: Deadlines) -> int:
+        """Return how many tokens a conversation has for a model; see LocalModel."""
+        self._check(name)
+        return await self._models[name].count(asked, deadlines)
+
+    def _check(self, name: str) -> None:
+        if name in self._missing:
+            raise LoadFailed(self._missing[name].message)
 
     def is_installed(self, name: str) -> bool:
         """Return whether a configured model could answer."""

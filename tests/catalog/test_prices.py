@@ -353,3 +353,50 @@ def test_prices_import_neither_pydantic_nor_an_http_client() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=_LIMIT_S, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def _served() -> Iterator[tuple[str, genai_types.ModelInfo, str, str]]:
+    """Yield models whose price depends on how they serve: provider, model, key and word."""
+    for provider in genai_data.providers:
+        for model in provider.models:
+            for variant in model.price_variants or ():
+                for key in {"service_tier", "speed"} & variant.when.keys():
+                    yield provider.id, model, key, variant.when[key]
+
+
+def test_price_of_a_tier_of_service_agrees_with_genai_prices() -> None:
+    """Flex, priority and fast answers cost what the list says, each part of them."""
+    usage = Usage(
+        input_tokens=1001,
+        cache_read_tokens=500,
+        cache_write_5m_tokens=300,
+        output_tokens=77,
+        output_reasoning_tokens=33,
+    )
+    theirs = genai_prices.Usage(
+        input_tokens=1801,
+        cache_read_tokens=500,
+        cache_write_tokens=300,
+        output_tokens=110,
+        output_reasoning_tokens=33,
+    )
+    rows = {"google": "gemini", "x-ai": "xai"}
+    seen = set()
+    for provider_id, model, key, word in _served():
+        if word not in ("flex", "priority", "fast", "default"):
+            continue
+        price = price_of(rows.get(provider_id, provider_id), model.id, _ns(_NOON))
+        if price is None:
+            continue
+        found = genai_prices.calc_price(
+            theirs,
+            model.id,
+            provider_id=provider_id,
+            genai_request_timestamp=_NOON,
+            price_context={key: word},
+        )
+        cost, _ = cost_usd_pico(msgspec.structs.replace(usage, tier=word), price)
+        if found.model.id == model.id and cost is not None:
+            assert abs(cost - found.total_price * 10**12) <= 1, (provider_id, model.id, word)
+            seen.add((provider_id, word))
+    assert {("openai", "flex"), ("openai", "priority"), ("anthropic", "fast")} <= seen

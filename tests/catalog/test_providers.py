@@ -7,19 +7,23 @@ import pytest
 from slipstream.call import Dialect
 from slipstream.catalog.providers import (
     BY_NAME,
+    OWN_SERVERS,
     PROVIDERS,
     EmbeddingsOffer,
+    Listing,
     ProviderRow,
     Spoken,
     base_path_of,
     embeddings_of,
+    listing_of,
     spoken_by,
 )
 
 
 def test_providers_are_the_nine_by_name() -> None:
-    """The design's nine, each found by the name that routes use."""
-    assert list(BY_NAME) == [
+    """The design's nine, and servers that people run, found by the names that routes use."""
+    assert [row.name for row in OWN_SERVERS] == ["vllm", "ollama", "llama-server", "lm-studio"]
+    assert [row.name for row in PROVIDERS] == [
         "cerebras",
         "openai",
         "anthropic",
@@ -30,22 +34,23 @@ def test_providers_are_the_nine_by_name() -> None:
         "xai",
         "openrouter",
     ]
-    assert tuple(BY_NAME.values()) == PROVIDERS
+    assert tuple(BY_NAME.values()) == (*PROVIDERS, *OWN_SERVERS)
 
 
-@pytest.mark.parametrize("row", PROVIDERS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", BY_NAME.values(), ids=lambda row: row.name)
 def test_provider_row_is_usable(row: ProviderRow) -> None:
-    """HTTPS, no trailing slash, a name without a slash, a variable for the key."""
+    """HTTPS, or this machine; no trailing slash, a name without one, a variable for the key."""
     url = urlsplit(row.base_url)
-    assert (url.scheme, url.query, url.fragment, url.username) == ("https", "", "", None)
-    assert url.hostname
+    scheme = "http" if row.is_own else "https"
+    assert (url.scheme, url.query, url.fragment, url.username) == (scheme, "", "", None)
+    assert (url.hostname == "127.0.0.1") is row.is_own
     assert not row.base_url.endswith("/")
     assert "/" not in row.name
     assert row.name == row.name.lower()
     assert row.title
     assert row.speaks
     assert len({spoken.dialect for spoken in row.speaks}) == len(row.speaks)
-    assert row.key_variables
+    assert bool(row.key_variables) is not row.is_own
     assert all(name.isupper() and name.isidentifier() for name in row.key_variables)
 
 
@@ -136,10 +141,47 @@ def test_providers_share_no_variable_and_no_address() -> None:
 
 
 def test_provider_habits_are_in_the_rows() -> None:
-    """Two report usage unasked, Mistral refuses `stream_options`, xAI counts reasoning outside."""
-    assert [row.name for row in PROVIDERS if not row.asks_usage] == ["cerebras", "mistral"]
-    assert BY_NAME["mistral"].refused_fields == ("stream_options",)
-    assert [row.name for row in PROVIDERS if row.is_reasoning_outside] == ["xai"]
+    """Two report usage unasked, xAI counts reasoning outside."""
+    rows = BY_NAME.values()
+    assert [row.name for row in rows if not row.asks_usage] == ["cerebras", "mistral"]
+    assert [row.name for row in rows if row.is_reasoning_outside] == ["xai"]
+
+
+@pytest.mark.parametrize("row", OWN_SERVERS, ids=lambda row: row.name)
+def test_own_server_speaks_all_that_a_client_may(row: ProviderRow) -> None:
+    """Chat first; a server that wants a key in Messages may look for it in either place."""
+    chat, responses, messages, texts = row.speaks
+    assert chat.dialect is Dialect.OPENAI_CHAT
+    assert responses.dialect is Dialect.OPENAI_RESPONSES
+    assert messages.dialect is Dialect.ANTHROPIC_MESSAGES
+    assert texts.dialect is Dialect.OPENAI_COMPLETIONS
+    assert messages.key_headers == ("x-api-key", "authorization")
+
+
+@pytest.mark.parametrize(
+    ("name", "dialect", "listing"),
+    [
+        ("openai", None, Listing()),
+        ("anthropic", None, Listing(shape="anthropic", key_headers=("x-api-key",))),
+        (
+            "gemini",
+            None,
+            Listing(shape="gemini", base_path="/v1beta", key_headers=("x-goog-api-key",)),
+        ),
+        ("lab", None, Listing()),
+        ("lab", Dialect.GEMINI, Listing(shape="gemini", key_headers=("x-goog-api-key",))),
+        (
+            "lab",
+            Dialect.ANTHROPIC_MESSAGES,
+            Listing(shape="anthropic", key_headers=("x-api-key", "authorization")),
+        ),
+    ],
+)
+def test_models_are_listed_in_the_providers_own_shape(
+    name: str, dialect: Dialect | None, listing: Listing
+) -> None:
+    """Two have lists of their own; a server of somebody's own lists as what it speaks does."""
+    assert listing_of(name, dialect) == listing
 
 
 def test_providers_with_embeddings_are_those_that_have_models_for_them() -> None:
@@ -151,7 +193,7 @@ def test_providers_with_embeddings_are_those_that_have_models_for_them() -> None
 
 
 def test_habits_with_embeddings_are_in_the_rows() -> None:
-    """Two know no base64; Mistral has a name of its own for dimensions and refuses `user`."""
+    """Some know no base64; Mistral has a name of its own for dimensions and refuses `user`."""
     offers = {row.name: row.embeddings for row in PROVIDERS if row.embeddings is not None}
     assert [name for name, offer in offers.items() if not offer.takes_base64] == [
         "gemini",

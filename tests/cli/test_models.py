@@ -135,7 +135,7 @@ def test_models_without_a_gateway_has_no_state(
 ) -> None:
     """Nobody is there to say how a model is: it is installed, and that is all."""
     _install(home, "tiny")
-    _run_on(home, 9)
+    _run_on(home, 1)
     tiny = _listed(capsys)["models"]["tiny"]
     assert (tiny["state"], tiny["figures"], tiny["is_served"]) == (None, {}, True)
 

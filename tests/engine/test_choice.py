@@ -70,6 +70,14 @@ def test_take_end_token_finishes_and_is_counted() -> None:
 
     (delta,) = answer.take(chosen([*encode("Hello"), end]), 0)
     assert (delta.text, delta.finish, delta.num_tokens) == ("Hello", "stop", 2)
+    assert delta.stop is None
+
+
+def test_take_stop_string_is_told_with_the_finish() -> None:
+    """Which one it was; nothing behind it is shown."""
+    answer = choice(stops=("!", " world"))
+    *_, last = answer.take(chosen(encode("Hello world and more!")), 0)
+    assert (last.finish, last.stop) == ("stop", " world")
 
 
 def test_take_at_the_limit_finishes_with_length() -> None:

@@ -30,6 +30,11 @@ LOGPROBS = (Logprob(b"a", -0.5, ((b"a", -0.5),)), Logprob(b"b", -1.5))
         ),
         (Delta(1, "a", 1), Delta(1, "", 1, finish="stop"), Delta(1, "a", 2, finish="stop")),
         (
+            Delta(1, "a", 1),
+            Delta(1, "b", 1, finish="stop", stop="c"),
+            Delta(1, "ab", 2, finish="stop", stop="c"),
+        ),
+        (
             Delta(1, reasoning="a", num_tokens=1),
             Delta(1, "", 1, finish="length", is_reasoning=True),
             Delta(1, reasoning="a", num_tokens=2, finish="length"),

@@ -49,6 +49,13 @@ def test_encode_too_long_names_the_bound_that_it_breaks() -> None:
         prompts().encode(Generate(request_id=1, prompt=(5,) * 50))
 
 
+def test_count_is_the_length_of_the_prompt_however_long() -> None:
+    """Who only asks how long it is may be told that it is too long."""
+    asked = Generate(request_id=1, messages=(ChatMessage("user", "Hi"),))
+    assert prompts().count(asked) == len(prompts().encode(asked).token_ids)
+    assert prompts().count(Generate(request_id=1, prompt=(5,) * 1_000)) == 1_000
+
+
 def test_most_tokens_is_the_smaller_bound() -> None:
     """An answer ends where the context or the cache does."""
     assert prompts().most_tokens == 50

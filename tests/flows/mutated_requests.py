@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from slipstream.server.openapi.document import openapi_document
 from slipstream.server.openapi.operations import OPERATIONS
+from tests.flows.dialect_seeds import DIALECT_HEADERS, MAX_TOKENS, dialect_seeds
 from tests.prepared_model import MODEL
 
 STRICT: Final = "gpt-oss-120b"  # a public name that has the Cerebras profile
 DOCUMENT: Final = openapi_document(
     [(row.method, row.path.replace("{}", "{id}")) for row in OPERATIONS], title="fuzz", version="0"
 )
-_MAX_TOKENS: Final = 3
 _MAX_CHOICES: Final = 4
 
 
@@ -124,15 +124,16 @@ def _seeds() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield (path, name of the body's schema, body)."""
     for model, schema in ((MODEL, "ChatRequest"), (STRICT, "CerebrasChatRequest")):
         for fields in _CHATS:
-            said = {"model": model, "messages": _HI, "max_completion_tokens": _MAX_TOKENS}
+            said = {"model": model, "messages": _HI, "max_completion_tokens": MAX_TOKENS}
             yield "/v1/chat/completions", schema, said | fields
     for model, schema in ((MODEL, "CompletionRequest"), (STRICT, "CerebrasCompletionRequest")):
         for fields in _TEXTS:
-            yield "/v1/completions", schema, {"model": model, "max_tokens": _MAX_TOKENS} | fields
+            yield "/v1/completions", schema, {"model": model, "max_tokens": MAX_TOKENS} | fields
     for fields in _VECTORS:
         yield "/v1/embeddings", "EmbeddingsRequest", {"model": MODEL} | fields
     for fields in _BATCHES:
         yield "/v1/batches", "BatchRequest", fields
+    yield from dialect_seeds(MODEL)
 
 
 SEEDS: Final = tuple(_seeds())
@@ -289,12 +290,22 @@ def _mutate(draw: st.DrawFn, body: dict[str, Any], schema: str) -> None:
     draw(st.sampled_from(_OPERATIONS))(draw, holder, key)
 
 
-def _shorten(body: dict[str, Any]) -> None:
+# Where answers are long unless something says otherwise: the names of what does.
+_LIMITS: Final = {
+    "/v1/chat/completions": ("max_tokens", "max_completion_tokens"),
+    "/v1/completions": ("max_tokens",),
+    "/v1/messages": ("max_tokens",),
+    "/v1/responses": ("max_output_tokens",),
+}
+
+
+def _shorten(body: dict[str, Any], names: tuple[str, ...]) -> None:
     """Bound what is right and would take long; what is wrong stays as it is."""
-    limits = [body.get("max_completion_tokens"), body.get("max_tokens")]
-    if all(limit is None or _is_large(limit, _MAX_TOKENS) or limit == -1 for limit in limits):
-        body.pop("max_completion_tokens", None)
-        body["max_tokens"] = _MAX_TOKENS
+    limits = [body.get(name) for name in names]
+    if all(limit is None or _is_large(limit, MAX_TOKENS) or limit == -1 for limit in limits):
+        for name in names:
+            body.pop(name, None)
+        body[names[0]] = MAX_TOKENS
     for key in ("n", "best_of"):
         if _is_large(body.get(key), _MAX_CHOICES):
             body[key] = min(body[key] + 100, 2**40) if body[key] > 128 else 2
@@ -336,15 +347,7 @@ _TYPES: Final = (
     *("application/json; charset=utf-16", "APPLICATION/JSON", "application/vnd.msgpack; a=b"),
 )
 _ENCODINGS: Final = (
-    "gzip",
-    "GZIP",
-    "x-gzip",
-    "identity",
-    "br",
-    "deflate",
-    "gzip, gzip",
-    "",
-    "\xff",
+    *("gzip", "GZIP", "x-gzip", "identity", "br", "deflate", "gzip, gzip", "", "\xff"),
 )
 _HEADERS: Final = (
     ("user-agent", "Cerebras/Python 1.91.0"),
@@ -357,6 +360,7 @@ _HEADERS: Final = (
     ("queue_threshold", "-5"),
     ("queue_threshold", "9" * 400),
     ("queue_threshold", "1e3"),
+    *DIALECT_HEADERS,
     ("accept", "text/html"),
     ("accept-encoding", "br;q=nan"),
     ("x-delay-time", "NaN"),
@@ -413,15 +417,16 @@ def posted(draw: st.DrawFn) -> Sent:
     body: Any = deepcopy(seed)
     for _ in range(draw(st.sampled_from((0, 1, 1, 1, 1, 2, 2, 3, 4)))):
         _mutate(draw, body, schema)
-    if path in ("/v1/chat/completions", "/v1/completions"):
-        _shorten(body)
+    if path in _LIMITS:
+        _shorten(body, _LIMITS[path])
     if draw(st.integers(0, 40)) == 0:
         body = deepcopy(draw(_odd))
     data, headers = _encoded(draw, body)
     for _ in range(draw(st.integers(0, 2))):
         headers |= [draw(st.sampled_from(_HEADERS))]
     is_bare = draw(st.booleans()) and path != "/v1/batches"
-    return Sent("POST", path.removeprefix("/v1") if is_bare else path, data, headers)
+    query = draw(st.sampled_from(("", "?beta=true"))) if "messages" in path else ""
+    return Sent("POST", (path.removeprefix("/v1") if is_bare else path) + query, data, headers)
 
 
 UNKNOWN_METHOD: Final = "FOO"
@@ -431,12 +436,14 @@ _METHODS: Final = (
 _SEGMENTS: Final = (
     *("v1", "models", "chat", "completions", "files", "batches", "public", "content", "cancel"),
     *("health", "metrics", "openapi.json", "tcp_warming", "embeddings", "", ".", "..", "%2F"),
+    *("messages", "responses", "count_tokens", "input_items", "resp_0", "skills"),
     *(STRICT, MODEL, "a b", "é", "%00", "%ff", "%zz", "x" * 3_000, "file_0", "batch_0"),
     *("file_0123456789abcdef01234567", "batch_0123456789abcdef01234567", "*", "{id}", "\\"),
 )
 _QUERIES: Final = (
     *("", "", "?", "?format=default", "?format=openrouter", "?format=huggingface", "?format=x"),
     *("?format=&format=x", "?limit=0", "?limit=-1", "?limit=1e9", "?limit=x", "?limit=101"),
+    *("?after_id=x", "?before_id=%ff&after_id=y", "?beta=true", "?limit=1000"),
     *("?after=%00", "?after=" + "x" * 2_000, "?%ff=%ff", "?a=b&&=;", "?limit=5&after=file_1"),
 )
 

@@ -1,6 +1,7 @@
 """Text completions from end to end: the official SDK, the whole app, our own model, a provider."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,7 +234,8 @@ async def test_answer_has_a_row_that_says_what_it_cost(house: House, stream: boo
         ({"echo": True, "prompt": [1]}, "echo", "as text"),
         ({"extra_body": {"messages": []}}, "messages", "'prompt'"),
         ({"model": NAME}, "model", "not for completions.*/v1/embeddings"),
-        ({"model": "lab/any"}, "model", "not relayed to 'lab'"),
+        ({"model": "lab/any", "echo": True}, "echo", "leave it out"),
+        ({"model": "lab/any", "prompt": [1]}, "prompt", "send one text"),
     ],
 )
 async def test_wrong_request_is_a_400_that_says_what_is_wrong(
@@ -246,10 +248,19 @@ async def test_wrong_request_is_a_400_that_says_what_is_wrong(
     assert not house.lab.log
 
 
+async def test_provider_of_chats_answers_a_prompt(house: House) -> None:
+    """It is the user's one turn; the answer is a text completion."""
+    made = await complete(house, model="lab/any", prompt="one two", max_tokens=5)
+    assert [(c.text, c.finish_reason) for c in made.choices] == [("one two", "stop")]
+    sent = json.loads(house.lab.log[-1].body)
+    assert sent["messages"] == [{"role": "user", "content": "one two"}]
+    house.lab.clear()
+
+
 async def test_route_passes_over_a_provider_of_chats(house: House) -> None:
-    """The model of ours that stands behind it answers."""
+    """For what only a text model does, the model of ours that stands behind it answers."""
     raw = await house.sdk.completions.with_raw_response.create(
-        model="mixed", prompt=PROMPT, max_tokens=2
+        model="mixed", prompt=PROMPT, max_tokens=2, logprobs=1
     )
     assert raw.headers["x-slipstream-target"] == f"local/{MODEL}"
     assert raw.headers["x-slipstream-attempts"] == "2"

@@ -1,8 +1,9 @@
-"""Messages and Responses through the whole gateway, asked by the official SDKs."""
+"""Responses through the whole gateway, asked by the official SDK; both dialects, cut off.
 
-import asyncio
+What clients of Messages meet is in test_anthropic_clients.py.
+"""
+
 import json
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,10 @@ from openai import AsyncOpenAI, BadRequestError, NotFoundError
 
 from slipstream.wire.sse import EventSplitter
 from tests.flows.conftest import OpenHouse
-from tests.flows.local_house import LIMIT_S, local_house
+from tests.flows.local_house import local_house
 from tests.flows.raw import ask, encode
 from tests.prepared_model import MODEL
 
-SDK_PYTHON = Path(os.environ.get("SLIPSTREAM_TEST_SDKS", "/work/sdkenv")) / "bin/python"
-SESSION = Path(__file__).with_name("anthropic_session.py")
 TOOL: Any = {
     "type": "function",
     "name": "weather",
@@ -45,29 +44,6 @@ async def client(tmp_path: Path) -> AsyncIterator[AsyncOpenAI]:
         yield opened
 
 
-async def test_anthropics_sdk_is_answered_by_our_own_model(client: AsyncOpenAI) -> None:
-    """Text, a stream, a call and its result, a form, a count and an error, strictly validated."""
-    if not SDK_PYTHON.exists():
-        pytest.skip(f"the anthropic SDK is not in {SDK_PYTHON}")
-    url = str(client.base_url).rstrip("/").removesuffix("/v1")
-    process = await asyncio.create_subprocess_exec(
-        SDK_PYTHON, SESSION, url, client.api_key, MODEL, stdout=asyncio.subprocess.PIPE
-    )
-    async with asyncio.timeout(LIMIT_S):
-        told, _ = await process.communicate()
-    seen = json.loads(told)
-    assert seen["plain"][1:] == seen["streamed"][1:] == ["max_tokens", 16]
-    assert seen["plain"][0]
-    assert seen["request_id"].startswith("req-")
-    assert seen["pieces"] > 1
-    assert seen["call"] == ["weather", {"city": "Paris"}, "tool_use"]
-    assert seen["after"]
-    assert list(seen["formed"]) == ["age"]
-    assert 0 < seen["counted"] < 50
-    assert seen["beta"] == "message"
-    assert seen["error"] == ["error", "not_found_error"]
-
-
 async def test_responses_of_our_own_model_are_plain_and_streamed_alike(
     client: AsyncOpenAI,
 ) -> None:
@@ -85,7 +61,7 @@ async def test_responses_of_our_own_model_are_plain_and_streamed_alike(
     assert plain.usage is not None
     assert last.response.usage is not None
     assert plain.usage.output_tokens == last.response.usage.output_tokens == 16
-    assert (plain.status, plain.store) == ("incomplete", False)
+    assert plain.status == "incomplete"
 
 
 async def test_tool_is_called_and_its_result_is_read_by_responses(client: AsyncOpenAI) -> None:
@@ -120,15 +96,11 @@ async def test_form_is_kept_by_responses(client: AsyncOpenAI) -> None:
     assert list(json.loads(answer.output_text)) == ["age"]
 
 
-async def test_responses_that_need_a_store_are_refused(client: AsyncOpenAI) -> None:
-    """The error names the field and what to do; `store` alone is taken, and named."""
+async def test_responses_that_go_on_with_nothing_are_refused(client: AsyncOpenAI) -> None:
+    """The error names the field."""
     with pytest.raises(BadRequestError) as caught:
         await client.responses.create(model=MODEL, input="x", previous_response_id="resp_1")
     assert caught.value.param == "previous_response_id"
-    raw = await client.responses.with_raw_response.create(
-        model=MODEL, input="x", store=True, max_output_tokens=1
-    )
-    assert raw.headers["x-slipstream-changed"] == "store"
     with pytest.raises(NotFoundError):
         await client.responses.create(model="nowhere", input="x")
 

@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 
+from tests.flows.dialect_seeds import dialect_seeds
 from tests.flows.local_house import local_house
 from tests.flows.mutated_requests import DOCUMENT, STRICT, UNKNOWN_METHOD, Sent, requests
 from tests.flows.raw import Answer, ask, decode
@@ -32,13 +33,19 @@ CONFIG: Final = f"""
 targets = ["{MODEL}"]
 profile = "cerebras"
 """
-REFUSALS: Final = (503,)  # a prompt over the engine's cache, a queue that is full
+REFUSALS: Final = (503, 529)  # a prompt over the engine's cache, a queue that is full
+NOT_OFFERED: Final = 501  # of Anthropic's API
 _SDK: Final = ("Cerebras/", "AsyncCerebras/")
 _SHAPES: Final = {
     "openai": ("Error",),
     "cerebras": ("CerebrasError", "CerebrasDetail", "CerebrasWrappedError"),
+    "anthropic": ("AnthropicError",),
 }
+_STREAM_ERRORS: Final = ("Error", "CerebrasWrappedError", "AnthropicError")
 _DONE: Final = "data: [DONE]"
+_LAST_TYPES: Final = (
+    *("message_stop", "response.completed", "response.incomplete", "response.failed", "error"),
+)
 
 
 class House:
@@ -65,7 +72,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
 
 def problems_of(sent: Sent, answer: Answer) -> list[str]:
     """Return what is wrong with an answer: its status, or its shape for its status and caller."""
-    if answer.status >= 500 and answer.status not in REFUSALS:
+    if answer.status >= 500 and answer.status not in (*REFUSALS, NOT_OFFERED):
         return [f"status {answer.status}: {answer.body[:300]!r}"]
     if sent.method == "HEAD":
         return [f"HEAD has a body: {answer.body[:80]!r}"] if answer.body else []
@@ -90,6 +97,8 @@ def _problems_of_error(sent: Sent, answer: Answer) -> Iterator[str]:
         yield f"an error that is no JSON: {answer.headers.get('content-type')} {answer.body[:80]!r}"
     if "x-request-id" not in answer.headers and sent.method != UNKNOWN_METHOD:
         yield "no x-request-id"
+    if ("request-id" in answer.headers) != ("AnthropicError" in shapes):
+        yield "request-id where it does not belong, or none where it does"
     if answer.status == 429 and "retry-after" not in answer.headers:
         yield "no retry-after with status 429"
 
@@ -109,14 +118,15 @@ def _problems_of_success(content: dict[str, Any], answer: Answer) -> Iterator[st
 def _problems_of_stream(schema: dict[str, Any], answer: Answer) -> Iterator[str]:
     *events, last = answer.body.decode().removesuffix("\n\n").split("\n\n")
     checker = _validator(schema)
-    values = [json.loads(event.removeprefix("data: ")) for event in events]
+    values = [json.loads(event.partition("data: ")[2]) for event in events]
     yield from (
         f"no event of this stream: {value}" for value in values if not checker.is_valid(value)
     )
     if last == _DONE:
         return
-    error = json.loads(last.removeprefix("data: "))
-    if not (_fits("Error", error) or _fits("CerebrasWrappedError", error)):
+    end = json.loads(last.partition("data: ")[2])
+    is_terminal = last.startswith("event: ") and end.get("type") in _LAST_TYPES
+    if not is_terminal and not any(_fits(name, end) for name in _STREAM_ERRORS):
         yield f"a stream that ends with {last[:300]}"
 
 
@@ -124,11 +134,23 @@ def _profiles_of(sent: Sent) -> list[str]:
     """Return whose API may answer: the caller's, or that of the model if the body names it."""
     if sent.method == UNKNOWN_METHOD:  # refused before it is a request
         return ["openai"]
+    place = sent.path.partition("?")[0].removeprefix("/v1")
+    if place == "/messages" or place.startswith("/messages/"):
+        return ["anthropic"]
+    if place == "/responses" or place.startswith("/responses/"):
+        return ["openai"]
+    if "anthropic-version" in sent.headers and not _is_asked_for_an_answer(sent, place):
+        return ["anthropic"]
     if sent.headers.get("user-agent", "").startswith(_SDK):
         return ["cerebras"]
     names_strict = sent.method == "POST" and STRICT.encode() in _unpacked(sent)
     is_public = sent.path.startswith("/public/")  # which only Cerebras has
     return ["openai", "cerebras"] if names_strict or is_public else ["openai"]
+
+
+def _is_asked_for_an_answer(sent: Sent, place: str) -> bool:
+    """Say whether it is a path of several APIs: its own errors are told as the SDK expects."""
+    return sent.method == "POST" and place in ("/chat/completions", "/completions", "/embeddings")
 
 
 def _unpacked(sent: Sent) -> bytes:
@@ -219,6 +241,16 @@ async def test_gateway_is_well_after_all_of_them(house: House) -> None:
     assert [problem for answer in answers for problem in problems_of(sent, answer)] == []
 
 
+async def test_seeds_of_clients_are_answered(house: House) -> None:
+    """Claude Code's and Codex's among them, each by the model itself; it reads no pictures."""
+    for path, _, body in dialect_seeds(MODEL):
+        sent = Sent("POST", path, json.dumps(body).encode(), {"content-type": "application/json"})
+        answer = await house.ask(sent)
+        wanted = 400 if '"image"' in json.dumps(body) else 200
+        assert (path, answer.status) == (path, wanted), answer.body[:300]
+        assert problems_of(sent, answer) == []
+
+
 async def test_document_that_is_served_is_the_one_that_was_fuzzed(house: House) -> None:
     """Every path is served by the whole app, and told by it in the same words."""
     answer = await house.ask(Sent("GET", "/openapi.json", has_key=False))
@@ -245,7 +277,14 @@ def _chat(model: str = STRICT, **headers: str) -> Sent:
     return Sent("POST", "/v1/chat/completions", json.dumps(said).encode(), headers)
 
 
+def _message(path: str = "/v1/messages", **headers: str) -> Sent:
+    return Sent("POST", path, b"{}", headers)
+
+
 _CEREBRAS: Final = {"user-agent": "Cerebras/Python 1.91.0"}
+_OF_ANTHROPIC: Final = _JSON | {"request-id": "r"}
+_ANTHROPIC_ERROR: Final = b'{"type":"error","error":{"type":"t","message":"m"},"request_id":"r"}'
+_PLACED: Final = {"anthropic-version": "2023-06-01"}
 _PLAIN: Final = {"content-type": "text/plain", "x-request-id": "r"}
 
 
@@ -271,6 +310,24 @@ _PLAIN: Final = {"content-type": "text/plain", "x-request-id": "r"}
         (_chat(MODEL), Answer(200, _STREAM, _CHUNK + b"\n\n"), False),
         (_chat(MODEL), Answer(200, _STREAM, b"data: {}\n\ndata: [DONE]\n\n"), False),
         (_chat(MODEL), Answer(200, _STREAM, b"data: " + _OPENAI_ERROR + b"\n\n"), True),
+        (_message(), Answer(400, _OF_ANTHROPIC, _ANTHROPIC_ERROR), True),
+        (_message(**_CEREBRAS), Answer(400, _OF_ANTHROPIC, _ANTHROPIC_ERROR), True),
+        (_message(), Answer(400, _JSON, _ANTHROPIC_ERROR), False),
+        (_message(), Answer(400, _OF_ANTHROPIC, _OPENAI_ERROR), False),
+        (_message(), Answer(529, _OF_ANTHROPIC, _ANTHROPIC_ERROR), True),
+        (_message(), Answer(500, _OF_ANTHROPIC, _ANTHROPIC_ERROR), False),
+        (_message("/messages/x?y"), Answer(404, _OF_ANTHROPIC, _ANTHROPIC_ERROR), True),
+        (_message("/nope", **_PLACED), Answer(404, _OF_ANTHROPIC, _ANTHROPIC_ERROR), True),
+        (_message("/nope", **_PLACED), Answer(404, _JSON, _OPENAI_ERROR), False),
+        (_message("/v1/responses"), Answer(400, _JSON, _OPENAI_ERROR), True),
+        (_message("/v1/responses"), Answer(400, _OF_ANTHROPIC, _ANTHROPIC_ERROR), False),
+        (_message(), Answer(200, _STREAM, b'event: x\ndata: {"type":"x"}\n\n'), False),
+        (
+            _message(),
+            Answer(200, _STREAM, b'event: message_stop\ndata: {"type":"message_stop"}\n\n'),
+            True,
+        ),
+        (_message(), Answer(200, _STREAM, b"event: error\ndata: " + _ANTHROPIC_ERROR), True),
         (Sent("PUT", "/v1/models"), Answer(200, _JSON, b"{}"), False),
         (Sent("HEAD", "/health"), Answer(200, _JSON, b"{}"), False),
     ],

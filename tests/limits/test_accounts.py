@@ -195,7 +195,7 @@ def test_refusal_of_a_request_larger_than_a_limit_says_that_waiting_is_no_use() 
     assert error.message == (
         "The request is too large for the rate limit for 'gpt-oss-120b': it asks for 16,884 (500 "
         "of input, 16,384 reserved for the answer), and the limit is 9,000 tokens per hour. It "
-        "cannot succeed, however long it waits. Bound the answer ('max_completion_tokens') to at "
+        "cannot succeed, however long it waits. Bound the length of the answer to at "
         "most 8,500 tokens in all, or shorten the messages."
     )
     assert (error.what, error.unit, error.retry_after_s) == ("tokens", "hour", None)

@@ -15,6 +15,7 @@ from slipstream.limits.rates import (
     reserved_output_tokens,
 )
 from slipstream.limits.settings import LimitSettings
+from slipstream.limits.standing import cerebras_headers
 from tests.limits.clock import Clock
 from tests.limits.replayed_bucket import ReplayedBucket
 
@@ -73,7 +74,7 @@ def test_key_without_limits_is_always_let_in() -> None:
         limits = RateLimits(tables, _NAMES.get, no_clock)
         assert limits.admit("key-2", "m", 10**9, 10**9) is FREE
         assert limits.standing("key-2", "m") == []
-        assert len(limits.standing("key-2", "m", tells_all=True)) == 18
+        assert len(limits.standing("key-2", "m", cerebras_headers)) == 18
         assert limits.num_accounts == 0
 
 
@@ -119,7 +120,7 @@ def test_standing_is_told_without_using_anything() -> None:
     limits.admit("key-1", "m", 100, 300)
     assert limits.standing("key-1", "other") == fresh
     assert limits.num_accounts == 1
-    told = dict(limits.standing("key-1", "m", tells_all=True))
+    told = dict(limits.standing("key-1", "m", cerebras_headers))
     assert told[b"x-ratelimit-remaining-requests-minute"] == b"4"
     assert told[b"x-ratelimit-reset-requests-minute"] == b"12.0"
     assert told[b"x-ratelimit-remaining-tokens-day"] == b"600"

@@ -5,6 +5,7 @@ import pytest
 from slipstream.limits.standing import (
     UNLIMITED,
     Level,
+    anthropic_headers,
     cerebras_headers,
     duration_text,
     openai_headers,
@@ -112,3 +113,21 @@ def test_tokens_are_those_of_which_the_least_is_left(
         assert told[b"x-ratelimit-remaining-tokens-minute"] == b"%d" % min(100, total_left)
         assert told[b"x-ratelimit-reset-tokens-minute"] == (b"1.0" if limit == 300 else b"2.0")
     assert dict(openai_headers(levels))[b"x-ratelimit-limit-tokens"] == b"%d" % limit
+
+
+def test_anthropics_callers_are_told_when_the_nearest_limit_is_whole_again() -> None:
+    """Of each kind the limit of which the least is left; times are rounded up to seconds."""
+    levels = [
+        Level("requests", "minute", 10, 9, 6 * _S_US),
+        Level("requests", "day", 100, 3, 7_200 * _S_US),
+        Level("tokens", "hour", 1_000, 500, 500_000),
+    ]
+    assert anthropic_headers(levels, 1_700_000_000.0) == [
+        (b"anthropic-ratelimit-requests-limit", b"100"),
+        (b"anthropic-ratelimit-requests-remaining", b"3"),
+        (b"anthropic-ratelimit-requests-reset", b"2023-11-15T00:13:20Z"),
+        (b"anthropic-ratelimit-tokens-limit", b"1000"),
+        (b"anthropic-ratelimit-tokens-remaining", b"500"),
+        (b"anthropic-ratelimit-tokens-reset", b"2023-11-14T22:13:21Z"),
+    ]
+    assert anthropic_headers([], 0.0) == []

@@ -70,3 +70,21 @@ def test_wrong_header_is_refused(headers: dict[bytes, bytes]) -> None:
 def test_scan_tells_how_much_is_asked_for(fields: dict[str, Any], limit: int | None) -> None:
     """Limits and the ledger reckon with what the client said, not with the model's own bound."""
     assert _scan({b"x-cerebras-version-patch": b"2"}, **fields).max_output_tokens == limit
+
+
+@pytest.mark.parametrize("version", [None, b"", b"2023-06-01", b"2026-10-21", b"2031-12-31"])
+def test_any_date_is_a_version_of_anthropics(version: bytes | None) -> None:
+    """A newer SDK is not shut out, nor one that sends none."""
+    headers = {} if version is None else {b"anthropic-version": version}
+    ingress = DOORS["/messages"]["anthropic"]
+    body = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+    assert ingress.read(json.dumps(body).encode(), headers).max_output_tokens == 5
+
+
+@pytest.mark.parametrize("version", [b"latest", b"2023-6-1", b"2023-06-01x", "²".encode()])
+def test_version_of_anthropics_that_is_no_date_is_refused(version: bytes) -> None:
+    """By the header's name."""
+    ingress = DOORS["/messages"]["anthropic"]
+    with pytest.raises(BadRequest, match=r"anthropic-version: '.*' is no version") as caught:
+        ingress.read(b"{}", {b"anthropic-version": version})
+    assert caught.value.param == "anthropic-version"

@@ -10,6 +10,7 @@ from slipstream.call import Call, Frame, Frames, Meaning, Receipt, Target, Usage
 from slipstream.errors import Broken, StreamCut
 from slipstream.limits.rates import SWEEP_AT_KEYS, RateLimits
 from slipstream.limits.settings import LimitSettings
+from slipstream.limits.standing import cerebras_headers
 from tests.server.asking import Asked, ask, chat, gateway_of, serve_frames, whole
 
 SDK = (b"user-agent", b"Cerebras/Python 1.91.0")
@@ -26,7 +27,7 @@ def limits_of(**settings: Any) -> RateLimits:
 
 def remaining(limits: RateLimits) -> dict[str, int]:
     """Return what is left of each limit, of a caller without a key."""
-    told = dict(limits.standing("none", "m", tells_all=True))
+    told = dict(limits.standing("none", "m", cerebras_headers))
     return {
         name.decode().removeprefix("x-ratelimit-remaining-"): int(value)
         for name, value in told.items()
@@ -137,3 +138,20 @@ async def test_stream_that_nobody_counted_stays_as_it_was_estimated() -> None:
         for number in range(SWEEP_AT_KEYS):
             each.admit(f"key-{number}", "m", 1, 1).cancel()
     assert limits.num_accounts == other.num_accounts
+
+
+async def test_anthropics_callers_are_told_in_their_own_headers() -> None:
+    """Also with the refusal, which is one that their SDK waits for."""
+    gateway = gateway_of(whole(), limits=limits_of(requests_per_minute=1))
+    body = json.dumps(
+        {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+    ).encode()
+    first = await ask(gateway, Asked(body, path="/v1/messages"))
+    again = await ask(gateway, Asked(body, path="/v1/messages"))
+    assert (first.status, again.status) == (200, 429)
+    for asked in (first, again):
+        assert asked.headers["anthropic-ratelimit-requests-remaining"] == "0"
+        assert asked.headers["anthropic-ratelimit-requests-reset"].endswith("Z")
+        assert not [name for name in asked.headers if name.startswith("x-ratelimit")]
+    assert json.loads(again.body)["error"]["type"] == "rate_limit_error"
+    assert (again.headers["retry-after"], again.headers["x-should-retry"]) == ("60", "true")

@@ -42,7 +42,7 @@ async def list_two() -> ModelList:
         ("GET", "/v1/models/a/b", 404),
         ("POST", "/v1/models/m", 405),
         ("GET", "/v1/tcp_warming", 200),
-        ("GET", "/", 404),
+        ("GET", "/", 200),
         ("GET", "", 404),
         ("POST", "/v1/chat/completions/", 404),
         ("POST", "/V1/chat/completions", 404),
@@ -269,3 +269,33 @@ async def test_health_says_what_it_was_given() -> None:
     """The endpoint reports the status and what app adds."""
     asked = await ask(gateway_of(whole()), Asked(method="GET", path="/health"))
     assert json.loads(asked.body) == {"status": "ok", "models": {}}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "version", "status", "kind"),
+    [
+        ("GET", "/v1/messages", None, 405, "invalid_request_error"),
+        ("POST", "/v1/messages/nope", None, 404, "not_found_error"),
+        ("POST", "/v1/messages/batches", None, 501, "not_supported"),
+        ("GET", "/v1/skills", b"2023-06-01", 501, "not_supported"),
+        ("GET", "/v1/nope", b"2023-06-01", 404, "not_found_error"),
+        ("GET", "/v1/skills", None, 404, None),
+    ],
+)
+async def test_place_that_is_none_is_told_as_anthropic_does(
+    method: str, path: str, version: bytes | None, status: int, kind: str | None
+) -> None:
+    """With the request's id; what of Anthropic's API is not offered has a status of its own."""
+    headers = [] if version is None else [(b"anthropic-version", version)]
+    asked = await ask(gateway_of(whole()), Asked(method=method, path=path, headers=headers))
+    told = json.loads(asked.body)
+    assert (asked.status, told["error"]["type"] if kind else None) == (status, kind)
+    assert asked.headers["x-should-retry"] == "false"
+    assert (told.get("request_id") == asked.headers.get("request-id") == "req-1") == bool(kind)
+
+
+async def test_root_says_that_somebody_is_here() -> None:
+    """Claude Code may ask so, without a key."""
+    gateway = gateway_of(whole(), find_key=lambda text: None)
+    for method in ("HEAD", "GET"):
+        assert (await ask(gateway, Asked(method=method, path="/"))).status == 200

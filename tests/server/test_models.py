@@ -85,6 +85,70 @@ async def test_what_is_not_there_is_told_in_the_callers_shape(
     assert set(json.loads(answer.body)) == wanted
 
 
+VERSION = (b"anthropic-version", b"2023-06-01")
+
+
+async def anthropic(path: str, query: bytes = b"", *more: tuple[bytes, bytes]) -> Asked:
+    """Ask as Anthropic's SDK does."""
+    gateway = gateway_of(whole(), list_models=list_three, own_models=OWN)
+    request = Asked(method="GET", path=path, headers=[VERSION, *more])
+    request.scope["query_string"] = query
+    return await ask(gateway, request)
+
+
+async def list_three() -> ModelList:
+    """List three models."""
+    return [{"id": f"far/{name}", "object": "model", "created": 5} for name in "abc"]
+
+
+@pytest.mark.parametrize(
+    ("query", "names", "has_more"),
+    [
+        (b"", "abc", False),
+        (b"limit=1000&beta=true", "abc", False),
+        (b"limit=2", "ab", True),
+        (b"limit=2&after_id=far/b", "c", False),
+        (b"after_id=far%2Fc", "", False),
+        (b"limit=1&before_id=far/c", "b", True),
+    ],
+)
+async def test_anthropics_callers_get_their_own_pages(
+    query: bytes, names: str, has_more: bool
+) -> None:
+    """Whatever SDK a User-Agent names beside it, and with the id where their SDK looks for it."""
+    for more in ((), (SDK,)):
+        answer = await anthropic("/v1/models", query, *more)
+        told = json.loads(answer.body)
+        assert [entry["id"] for entry in told["data"]] == [f"far/{name}" for name in names]
+        assert told["has_more"] is has_more
+        assert answer.headers["request-id"] == answer.headers["x-request-id"]
+
+
+async def test_anthropics_callers_get_one_model_as_theirs() -> None:
+    """In the same words as in the list."""
+    [entry, *_] = json.loads((await anthropic("/v1/models")).body)["data"]
+    assert json.loads((await anthropic("/v1/models/far/a")).body) == entry
+    assert entry["created_at"] == "1970-01-01T00:00:05Z"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "kind"),
+    [
+        ("/v1/models/nope", b"", 404, "not_found_error"),
+        ("/v1/models", b"limit=0", 400, "invalid_request_error"),
+        ("/v1/models", b"after_id=nope", 400, "invalid_request_error"),
+    ],
+)
+async def test_anthropics_callers_get_errors_as_theirs(
+    path: str, query: bytes, status: int, kind: str
+) -> None:
+    """With the request's id in body and header."""
+    answer = await anthropic(path, query)
+    told = json.loads(answer.body)
+    assert (answer.status, told["type"], told["error"]["type"]) == (status, "error", kind)
+    assert told["request_id"] == answer.headers["request-id"]
+
+
 async def test_private_names_are_not_public() -> None:
     """Which names are told without a key is the configuration's to say."""
     gateway = gateway_of(whole(), own_models=OWN, is_public=lambda name: "/" not in name)

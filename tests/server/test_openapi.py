@@ -31,7 +31,9 @@ from slipstream.server.models import ModelEndpoints
 from slipstream.server.openapi.document import Json, described, openapi_document
 from slipstream.server.openapi.operations import OPERATIONS
 from slipstream.server.paging import Wanted, page_of
-from slipstream.server.render import CEREBRAS, OPENAI
+from slipstream.server.render import CEREBRAS, MESSAGES, OPENAI
+from slipstream.server.responses import ResponsesApi
+from slipstream.server.responses_counting import ResponsesCountEndpoints
 from slipstream.wire.cerebras.answer import CerebrasAnswer
 from slipstream.wire.cerebras.completions_answer import CerebrasCompletionAnswer
 from slipstream.wire.cerebras.listing import FORMATS, Listed, model_body, models_body
@@ -91,7 +93,9 @@ async def _served() -> list[tuple[str, str]]:
         **ModelEndpoints(store, store, store, store).endpoints(),
         **FilesApi(store, None).endpoints(),
         **BatchesApi(store, store, None).endpoints(),
-        **CountEndpoints(store).endpoints(),
+        **CountEndpoints(store, store, store).endpoints(),
+        **ResponsesCountEndpoints(store, store, store, store).endpoints(),
+        **ResponsesApi(store, store, None).endpoints(),
     }
     return list(gateway_of(whole(), more=more).paths.patterns)
 
@@ -164,6 +168,7 @@ async def test_only_what_is_open_asks_for_no_key(document: Json) -> None:
         path for path, methods in paths if any(m.get("security") == [] for m in methods.values())
     }
     assert free == {
+        "/",
         "/health",
         "/openapi.json",
         "/public/v1/models",
@@ -479,14 +484,15 @@ def _answered(document: Json, path: str) -> Json:
     ],
 )
 async def test_errors_are_described_under_their_status(document: Json, error: GatewayError) -> None:
-    """In both APIs, whatever status each gives them."""
-    for shape in (OPENAI, CEREBRAS):
+    """In each API, whatever status each gives them."""
+    for shape in (OPENAI, CEREBRAS, MESSAGES):
         told = document["components"]["responses"][f"E{shape.status(error)}"]
         schema = told["content"]["application/json"]["schema"]
-        assert _problems(document, schema, json.loads(shape.body(error))) == []
+        assert _problems(document, schema, json.loads(shape.body(error, "req-1"))) == []
         assert _problems(document, schema, {"oops": "x"}) != []
 
 
 async def test_detail_is_the_shape_of_a_wrong_method(document: Json) -> None:
     """A method that a path does not take is no operation: its shape is one of the four."""
-    assert _named(document, "CerebrasDetail", json.loads(CEREBRAS.body(WrongMethod("x")))) == []
+    body = CEREBRAS.body(WrongMethod("x"), "req-1")
+    assert _named(document, "CerebrasDetail", json.loads(body)) == []

@@ -76,3 +76,21 @@ def test_path_of_one_api_is_answered_in_it(
     assert profile.name == name
     if path in ("/messages", "/responses"):
         assert profiles.of_request(b'{"model":"strict"}', profile) is profile
+
+
+@pytest.mark.parametrize(
+    ("path", "version", "name"),
+    [
+        ("/v1/messages", None, "anthropic"),
+        ("/messages/batches", None, "anthropic"),
+        ("/v1/responses/resp_1", None, "responses"),
+        ("/v1/responsesx", None, "openai"),
+        ("/v1/nope", None, "openai"),
+        ("/v1/nope", b"2023-06-01", "anthropic"),
+        ("/v1/responses", b"2023-06-01", "responses"),
+    ],
+)
+def test_path_decides_before_its_caller(path: str, version: bytes | None, name: str) -> None:
+    """What is answered where no door is: a path of one API is told in it."""
+    headers = {} if version is None else {b"anthropic-version": version}
+    assert Profiles().at_path(path, headers).name == name

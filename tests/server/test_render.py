@@ -15,7 +15,15 @@ from slipstream.errors import (
     TimedOut,
     Unauthorized,
 )
-from slipstream.server.render import error_headers, render_error, render_error_event
+from slipstream.server.render import (
+    MESSAGES,
+    OPENAI,
+    error_headers,
+    render_error,
+    render_error_event,
+    send_error,
+)
+from tests.server.asking import Asked
 
 
 def test_error_has_openais_four_fields() -> None:
@@ -75,3 +83,23 @@ def test_limit_that_time_does_not_mend_is_not_worth_retrying(
     error = OverLimit("x", what="tokens", unit="minute", retry_after_s=wait_s)
     said = {name.decode(): value.decode() for name, value in error_headers(error)}
     assert (said["x-should-retry"], said.get("retry-after")) == shown
+
+
+@pytest.mark.parametrize("code", ["budget_exceeded", "insufficient_quota"])
+def test_money_that_is_spent_is_not_worth_retrying(code: str) -> None:
+    """It says when to come back, and that no SDK is to wait for it by itself."""
+    error = Busy("x", retry_after_s=60)
+    error.code = code
+    headers = dict(error_headers(error))
+    assert (headers[b"x-should-retry"], headers[b"retry-after"]) == (b"false", b"60")
+
+
+@pytest.mark.parametrize(("shape", "has_id"), [(MESSAGES, True), (OPENAI, False)])
+async def test_error_tells_the_request_where_its_sdk_looks(shape: object, has_id: bool) -> None:
+    """Anthropic's looks into the body and under a name of its own."""
+    asked = Asked()
+    status = await send_error(asked.send, "req-1", BadRequest("x"), shape)  # type: ignore[arg-type]
+    assert status == asked.status == 400
+    assert asked.headers["x-request-id"] == "req-1"
+    assert (asked.headers.get("request-id") == "req-1") == has_id
+    assert (json.loads(asked.body).get("request_id") == "req-1") == has_id

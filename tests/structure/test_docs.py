@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from scripts import config_page
+from scripts import config_page, matrix_page, providers_page
+from slipstream.catalog.providers import BY_NAME
 from slipstream.config import declared_settings, load
 from slipstream.settings import about
 from tests.structure.tree import PACKAGE, ROOT, assert_none
@@ -12,6 +13,31 @@ from tests.structure.tree import PACKAGE, ROOT, assert_none
 def test_config_page_is_fresh() -> None:
     """docs/config.md is what the declarations make it: run `make docs`."""
     assert config_page.PAGE.read_text() == config_page.render()
+
+
+def test_providers_page_is_fresh() -> None:
+    """docs/providers.md is what the rows make it, and its example can be copied and used."""
+    page = providers_page.render()
+    assert providers_page.PAGE.read_text() == page
+    for row in BY_NAME.values():
+        assert f"| `{row.name}` | {row.title} | `{row.base_url}` |" in page
+
+
+def test_configuration_of_the_providers_page_is_valid(tmp_path: Path) -> None:
+    """A known name, a server of one's own, one that is like it and one that is like none."""
+    [example] = re.findall(r"```toml\n(.*?)```", providers_page.render(), re.DOTALL)
+    path = tmp_path / "slipstream.toml"
+    path.write_text(example)
+    config = load(path, {"SLIPSTREAM_HOME": str(tmp_path), "MISTRAL_API_KEY": "any"})
+    rows = {name: endpoint.row for name, endpoint in config.endpoints.items()}
+    assert rows == {"mistral": "mistral", "vllm": "vllm", "gpu-2": "vllm", "lab": "lab"}
+
+
+def test_dialects_page_is_fresh() -> None:
+    """The tables of docs/dialects.md are what the tests of the matrix ask for: run `make docs`."""
+    page = matrix_page.PAGE.read_text()
+    assert matrix_page.MARK in page
+    assert page == matrix_page.render(page)
 
 
 def test_settings_are_all_documented() -> None:

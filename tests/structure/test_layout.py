@@ -3,7 +3,16 @@
 from tests.structure.tree import assert_none, modules, package
 
 # Folders of tests that cut across modules, and those of what stands beside the package.
-_ACROSS = ("flows/", "sdks/", "structure/", "browser/", "services/", "bench/")
+_ACROSS = (
+    "flows/",
+    "matrix/",
+    "sdks/",
+    "structure/",
+    "browser/",
+    "services/",
+    "bench/",
+    "wire/fidelity/",
+)
 
 # Modules without a test file of their own: path -> where they are tested, or why they need none.
 UNTESTED = {
@@ -16,6 +25,8 @@ UNTESTED = {
     "engine/sequence.py": "declarations, which every test of the engine uses",
     "engine/settings.py": "declarations; tests/test_config.py reads them",
     "ledger/settings.py": "declarations; tests/test_config.py reads them",
+    "responses/records.py": "declarations, which tests/responses/test_rows.py stores",
+    "responses/settings.py": "declarations; tests/test_config.py reads them",
     "server/asgi.py": "names of types",
     "server/settings.py": "declarations; tests/test_config.py reads them",
     "wire/talk/asking.py": "declarations, which every reader and writer uses",

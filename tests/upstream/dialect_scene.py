@@ -18,13 +18,16 @@ from slipstream.upstream.relay import Relay
 from slipstream.upstream.scripted.server import ScriptedUpstream, scripted_upstream
 from slipstream.upstream.settings import ProviderSettings
 from slipstream.wire.chat import answers_in as chat_in
+from slipstream.wire.completions import answers_in as completions_in
 from slipstream.wire.messages import answers_in as messages_in
 from slipstream.wire.responses import answers_in as responses_in
 from slipstream.wire.sse import EventSplitter
+from slipstream.wire.talk.asking import Asked
 from slipstream.wire.talk.events import CallBegan, CallSaid, Counted, Ended, Event, Said
 
 CHAT, CEREBRAS = Dialect.OPENAI_CHAT, Dialect.CEREBRAS_CHAT
 MESSAGES, RESPONSES = Dialect.ANTHROPIC_MESSAGES, Dialect.OPENAI_RESPONSES
+TEXTS = Dialect.OPENAI_COMPLETIONS
 WORDS = "one two three"
 TOOL_SCHEMA = {
     "type": "object",
@@ -56,7 +59,12 @@ class DialectScene:
     model: str
 
     async def frames(
-        self, dialect: Dialect, body: dict[str, Any], *, headers: dict[bytes, bytes] | None = None
+        self,
+        dialect: Dialect,
+        body: dict[str, Any],
+        *,
+        headers: dict[bytes, bytes] | None = None,
+        wants_usage: bool = True,
     ) -> list[Frame]:
         """Ask for an answer; return its frames."""
         limits = Deadlines(connect_s=5.0, first_token_s=10.0, idle_s=10.0, total_s=20.0)
@@ -76,7 +84,7 @@ class DialectScene:
             model="public",
             key_id="k",
             is_stream=bool(body.get("stream")),
-            wants_usage=True,
+            wants_usage=wants_usage,
             headers=tuple((headers or {}).items()),
             attempt=attempt,
         )
@@ -111,7 +119,12 @@ def asking(dialect: Dialect, text: str = WORDS, *, stream: bool, tool: bool = Fa
     said = [{"role": "user", "content": text}]
     schema = {"parameters": TOOL_SCHEMA, "description": "The weather.", "name": "weather"}
     body: dict[str, Any] = {"model": "public", "stream": stream}
+    if stream and dialect in (CHAT, TEXTS):
+        body["stream_options"] = {"include_usage": True}
     match dialect:
+        case Dialect.OPENAI_COMPLETIONS:
+            assert not tool, "a text has none"
+            return body | {"prompt": text, "max_tokens": 500}
         case Dialect.ANTHROPIC_MESSAGES:
             body |= {"messages": said, "max_tokens": 500}
             tools: list[Any] = [{"name": "weather", "input_schema": TOOL_SCHEMA}]
@@ -122,8 +135,6 @@ def asking(dialect: Dialect, text: str = WORDS, *, stream: bool, tool: bool = Fa
             choice = {"type": "function", "name": "weather"}
         case _:
             body |= {"messages": said}
-            if stream and dialect is CHAT:
-                body["stream_options"] = {"include_usage": True}
             tools = [{"type": "function", "function": schema}]
             choice = {"type": "function", "function": {"name": "weather"}}
     return body | ({"tools": tools, "tool_choice": choice} if tool else {})
@@ -133,6 +144,8 @@ def reader_of(dialect: Dialect) -> Any:
     """Return what reads an answer as a client of this dialect does."""
     if dialect is MESSAGES:
         return messages_in.AnswerReader()
+    if dialect is TEXTS:
+        return completions_in.AnswerReader(Asked(dialect=dialect, model="m", turns=()))
     return responses_in.AnswerReader() if dialect is RESPONSES else chat_in.AnswerReader(vendor="x")
 
 
@@ -180,6 +193,7 @@ __all__ = [
     "MESSAGES",
     "PROVIDERS",
     "RESPONSES",
+    "TEXTS",
     "WORDS",
     "DialectScene",
     "asking",

@@ -23,7 +23,7 @@ def test_known_provider_takes_its_rows_habits() -> None:
     endpoint, problems = made("mistral", api_key="k", relaxes_schemas=True)
     assert problems == []
     assert endpoint is not None
-    assert endpoint.refused_fields == ("stream_options",)
+    assert (endpoint.like, endpoint.row, endpoint.asks_usage) == ("mistral", "mistral", False)
     assert (endpoint.dialect, endpoint.relaxes_schemas) == (None, True)
 
 
@@ -44,10 +44,32 @@ def test_other_provider_says_what_it_speaks() -> None:
     assert endpoint.dialect is Dialect.CEREBRAS_CHAT
 
 
+def test_own_server_is_where_it_usually_is_and_needs_no_key() -> None:
+    """A table with nothing in it is enough."""
+    endpoint, problems = made("ollama")
+    assert problems == []
+    assert endpoint is not None
+    assert (endpoint.base_url, endpoint.key) == ("http://127.0.0.1:11434/v1", None)
+
+
+def test_name_of_ones_own_may_be_like_a_known_one() -> None:
+    """It has the other's habits and address, but for what its table says; its name is its own."""
+    endpoint, problems = made("east", like="mistral", api_key="k")
+    assert problems == []
+    assert endpoint is not None
+    assert (endpoint.name, endpoint.row) == ("east", "mistral")
+    assert endpoint.base_url == "https://api.mistral.ai/v1"
+    assert not endpoint.asks_usage
+    plain, _ = made("lab", base_url="http://127.0.0.1:1/v1", dialect="openai_chat")
+    assert plain is not None
+    assert plain.row == "lab"
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "wanted"),
     [
         ("lab", {"base_url": "http://127.0.0.1:1/v1"}, "not a built-in name"),
+        ("lab", {}, "ollama, openai, openrouter, vllm, xai); others need 'like', or 'dialect'"),
         ("cerebra", {"dialect": "openai_chat"}, "cerebras"),
         ("lab", {"base_url": "ftp://x", "dialect": "openai_chat"}, "providers.lab.base_url"),
         ("groq", {"api_key": "env:NOWHERE"}, "providers.groq.api_key"),

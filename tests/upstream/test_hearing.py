@@ -10,7 +10,7 @@ from slipstream.errors import BadRequest, Broken
 from slipstream.upstream.hearing import CLIENTS, hear, tell_end
 from slipstream.wire.talk.asking import Text
 from slipstream.wire.talk.events import Began, Counted, Ended, Event, Over, Said
-from tests.upstream.dialect_scene import CEREBRAS, CHAT, MESSAGES, RESPONSES, asking
+from tests.upstream.dialect_scene import CEREBRAS, CHAT, MESSAGES, RESPONSES, TEXTS, asking
 
 
 def call_of(dialect: Dialect, body: dict[str, Any]) -> Call:
@@ -35,7 +35,13 @@ def test_request_is_read_in_every_dialect(dialect: Dialect) -> None:
 
 @pytest.mark.parametrize(
     ("dialect", "prefix"),
-    [(CHAT, "chatcmpl-"), (CEREBRAS, "chatcmpl-"), (MESSAGES, "msg_"), (RESPONSES, "resp_")],
+    [
+        (CHAT, "chatcmpl-"),
+        (CEREBRAS, "chatcmpl-"),
+        (MESSAGES, "msg_"),
+        (RESPONSES, "resp_"),
+        (TEXTS, "cmpl-"),
+    ],
 )
 def test_answer_is_called_after_its_call(dialect: Dialect, prefix: str) -> None:
     """An id in an answer leads to the line in the log."""

@@ -15,6 +15,7 @@ KEY = Secret("sk-1")
     ("dialect", "target"),
     [
         (Dialect.OPENAI_CHAT, b"/v1/chat/completions"),
+        (Dialect.OPENAI_COMPLETIONS, b"/v1/completions"),
         (Dialect.OPENAI_RESPONSES, b"/v1/responses"),
         (Dialect.ANTHROPIC_MESSAGES, b"/v1/messages"),
         (Dialect.GEMINI, b"/v1/models/a%2Fb:generateContent"),

@@ -8,6 +8,8 @@ import pytest
 from slipstream.engine.protocol import (
     Cancel,
     ChatMessage,
+    Count,
+    Counted,
     Delta,
     Embed,
     Embedded,
@@ -222,6 +224,24 @@ async def test_embed_process_ends_is_broken(tmp_path: Path) -> None:
         for wait in (embedding, client.embed(("a",))):
             with pytest.raises(Broken):
                 await wait
+
+
+async def test_count_returns_what_the_engine_says_or_fails(tmp_path: Path) -> None:
+    """Each waits for its own; a refusal and the end of the process are raised."""
+    ask = Generate(request_id=0, prompt="x")
+    async with connected(tmp_path) as (client, played):
+        counts = [asyncio.create_task(client.count(ask)) for _ in range(3)]
+        heard = [await played.hear() for _ in counts]
+        assert all(isinstance(each, Count) and each.ask == ask for each in heard)
+        ids = [each.request_id for each in heard if isinstance(each, Count)]
+        played.say(Counted(ids[1], 7), Failed.of(ids[0], BadRequest("no", param="messages")))
+        assert await counts[1] == 7
+        with pytest.raises(BadRequest, match="no"):
+            await counts[0]
+        assert client.num_open == 1
+        await played.end()
+        with pytest.raises(Broken):
+            await counts[2]
 
 
 async def test_process_comes_back_client_connects_again(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from slipstream.call import Dialect, Meaning, Usage
 from slipstream.engine.protocol import Delta, ToolCall
-from slipstream.errors import BadRequest
+from slipstream.errors import Unsupported
 from slipstream.upstream.hearing import hear
 from slipstream.upstream.local_talk import TalkAnswer, chat_of
 from tests.upstream.dialect_scene import (
@@ -83,15 +83,44 @@ def test_tool_that_takes_text_is_called_with_text() -> None:
 def test_request_becomes_a_chat_with_the_same_limits() -> None:
     """What chat has no word for is named."""
     body = asking(MESSAGES, stream=False) | {"top_k": 5, "stop_sequences": ["x"], "speed": "fast"}
-    asked, changes = chat_of(hear(call_of(MESSAGES, body), _now))
+    asked, changes = chat_of(hear(call_of(MESSAGES, body), _now).asked)
     assert (asked.max_tokens, asked.top_k, asked.stop) == (500, 5, ("x",))
     assert changes == ("speed",)
 
 
-def test_what_no_model_of_ours_takes_is_refused() -> None:
-    """Such as a picture."""
-    source = {"type": "url", "url": "http://127.0.0.1/x.png"}
-    content = [{"type": "image", "source": source}]
-    body = asking(MESSAGES, stream=False) | {"messages": [{"role": "user", "content": content}]}
-    with pytest.raises(BadRequest, match="text"):
-        chat_of(hear(call_of(MESSAGES, body), _now))
+@pytest.mark.parametrize("dialect", [MESSAGES, RESPONSES])
+def test_what_no_model_of_ours_takes_is_left_to_others(dialect: Dialect) -> None:
+    """Such as a picture: the error names the client's field, and another target may be tried."""
+    url = "http://127.0.0.1/x.png"
+    if dialect is MESSAGES:
+        part: dict[str, Any] = {"type": "image", "source": {"type": "url", "url": url}}
+        more, field = {"messages": [{"role": "user", "content": [part]}]}, "messages"
+    else:
+        part = {"type": "input_image", "image_url": url}
+        more, field = {"input": [{"role": "user", "content": [part]}]}, "input"
+    with pytest.raises(Unsupported, match="images") as caught:
+        chat_of(hear(call_of(dialect, asking(dialect, stream=False) | more), _now).asked)
+    assert caught.value.param == field
+
+
+def test_any_number_of_stop_sequences_is_kept() -> None:
+    """Chat's bound of four is not Anthropic's, nor the engine's."""
+    stops = [f"s{number}" for number in range(9)]
+    body = asking(MESSAGES, stream=False) | {"stop_sequences": stops}
+    asked, changes = chat_of(hear(call_of(MESSAGES, body), _now).asked)
+    assert (asked.stop, changes) == (tuple(stops), ())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_stop_sequence_that_ended_the_answer_is_told(*, stream: bool) -> None:
+    """To clients of Messages: their dialect has a reason and a field for it."""
+    answer = answer_of(MESSAGES)
+    piece = Delta(1, text="one", finish="stop", stop="END")
+    if stream:
+        told = [answer.open(), answer.tell(piece, USAGE), *answer.close("stop", USAGE)]
+        events = b"".join(frame.data for frame in told if frame is not None).split(b"\n\n")
+        [last] = [json.loads(e.partition(b"data: ")[2]) for e in events if b"message_delta" in e]
+        ending = last["delta"]
+    else:
+        ending = json.loads(answer.whole([piece], USAGE).data)
+    assert (ending["stop_reason"], ending["stop_sequence"]) == ("stop_sequence", "END")

@@ -12,7 +12,8 @@ from slipstream.call import Secret
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.settings import HttpSettings
 from slipstream.upstream.model_lists import FRESH_S, RETRY_S, ModelLists
-from slipstream.upstream.relay import Endpoint, ModelEntry, Relay
+from slipstream.upstream.relay import Endpoint, Relay
+from slipstream.wire.models_in import ModelEntry
 
 KEY = "sk-live-1234"
 TWO = b'{"object":"list","data":[{"id":"m1","created":5,"owned_by":"o"},{"id":"a/m2","x":[]}]}'

@@ -175,7 +175,7 @@ async def test_request_goes_to_the_configured_place_with_the_configured_key() ->
         (True, {}, {"x": 1, "include_usage": True}),
         (False, {}, {"x": 1}),
         (True, {"asks_usage": False}, {"x": 1}),
-        (True, {"asks_usage": False, "refused_fields": ("stream_options",)}, None),
+        (True, {"asks_usage": False, "like": "mistral"}, None),
     ],
 )
 async def test_request_is_patched_as_the_provider_needs_it(

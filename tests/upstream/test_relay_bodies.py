@@ -7,7 +7,7 @@ import pytest
 
 from slipstream.call import Call, Dialect
 from slipstream.errors import Unsupported
-from slipstream.upstream.relay_bodies import Habits, bodies_for
+from slipstream.upstream.relay_bodies import Ways, bodies_for
 
 CHAT, CEREBRAS, TEXTS = (
     Dialect.OPENAI_CHAT,
@@ -29,7 +29,7 @@ STRICT = {
 def sent(
     client: Dialect,
     provider: Dialect,
-    habits: Habits | None = None,
+    ways: Ways | None = None,
     *,
     is_stream: bool = False,
     wants_usage: bool = False,
@@ -45,7 +45,9 @@ def sent(
         is_stream=is_stream,
         wants_usage=wants_usage,
     )
-    body, changes = bodies_for(provider, habits or Habits())[client](call, "gpt-oss-120b")
+    prepared = bodies_for(provider, ways or Ways())[client](call, "gpt-oss-120b")
+    assert prepared is not None
+    body, changes = prepared
     said: dict[str, Any] = json.loads(body)
     assert said.pop("model") == "gpt-oss-120b"
     return said, changes
@@ -77,7 +79,7 @@ def test_cerebras_chat_to_others_is_said_in_openai_words() -> None:
 
 def test_refused_field_is_left_out_and_named() -> None:
     """For chats of both dialects; one that was not sent is not named."""
-    habits = Habits(asks_usage=False, refused_fields=("stream_options", "other"))
+    habits = Ways("mistral", asks_usage=False)
     for client in (CHAT, CEREBRAS):
         fields: dict[str, Any] = {"messages": HI, "stream_options": {"include_usage": True}}
         assert sent(client, CHAT, habits, **fields) == ({"messages": HI}, ("stream_options",))
@@ -87,7 +89,7 @@ def test_refused_field_is_left_out_and_named() -> None:
 @pytest.mark.parametrize("is_relaxed", [True, False])
 def test_strict_schema_is_relaxed_only_where_the_operator_says_so(*, is_relaxed: bool) -> None:
     """A promise to a client is not broken by default."""
-    habits = Habits(relaxes_schemas=is_relaxed)
+    habits = Ways(relaxes_schemas=is_relaxed)
     tools = [{"type": "function", "function": STRICT}]
     if is_relaxed:
         _, changes = sent(CHAT, CEREBRAS, habits, messages=HI, tools=tools)
@@ -99,5 +101,5 @@ def test_strict_schema_is_relaxed_only_where_the_operator_says_so(*, is_relaxed:
 
 def test_text_completions_have_one_way() -> None:
     """From a Cerebras client to Cerebras."""
-    assert TEXTS not in bodies_for(CHAT, Habits())
-    assert Dialect.OPENAI_COMPLETIONS not in bodies_for(CEREBRAS, Habits())
+    assert TEXTS not in bodies_for(CHAT, Ways())
+    assert Dialect.OPENAI_COMPLETIONS not in bodies_for(CEREBRAS, Ways())

@@ -24,6 +24,8 @@ SAMPLES: dict[str, tuple[str, object]] = {
     "tokens": ("50", 50),
     "empty": ("", True),
     "calls": ("2", 2),
+    "tool": ("Bash", "Bash"),
+    "arguments": ("%5B%22ls%22%2C%22pwd%22%5D", '["ls","pwd"]'),
     "finish": ("content_filter", "content_filter"),
     "reasoning": ("3", 3),
     "reasoning_field": ("both", "both"),

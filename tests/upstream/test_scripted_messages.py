@@ -1,14 +1,10 @@
 """The scripted upstream as Anthropic: the order of its events, its checks, errors and seals."""
 
-import asyncio
-import json
-import os
-import subprocess
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from anthropic import APIStatusError, AsyncAnthropic
 
 from slipstream.upstream.scripted.seals import close_seal, is_own_id, make_id, open_seal
 from slipstream.upstream.scripted.server import ScriptedUpstream, scripted_upstream
@@ -26,7 +22,6 @@ from tests.upstream.scripted_named import (
 PATH = "/anthropic/v1/messages"
 HELLO: Any = {"role": "user", "content": "one two three"}
 WEATHER: Any = {"name": "get_weather", "input_schema": WEATHER_SCHEMA}
-SDK = Path("/work/sdkenv/bin/python")
 
 
 @pytest.fixture
@@ -313,40 +308,30 @@ def test_seals_and_ids_are_known_again() -> None:
     assert not is_own_id("resp_", "resp_00000007deadbeef0000")
 
 
-PROGRAM = """
-import json, sys, anthropic
-client = anthropic.Anthropic(base_url=sys.argv[1], api_key="k", max_retries=0, timeout=10)
-tool = {"name": "get_weather", "input_schema": json.loads(sys.argv[2])}
-with client.messages.stream(
-    model="m?reasoning=2", max_tokens=50, tools=[tool],
-    messages=[{"role": "user", "content": "hello there"}],
-) as stream:
-    kinds = [event.type for event in stream]
-    final = stream.get_final_message()
-try:
-    client.messages.create(model="m?status=529", max_tokens=5,
-        messages=[{"role": "user", "content": "a"}])
-except anthropic.APIStatusError as error:
-    failed = [type(error).__name__, error.status_code, error.body["error"]["type"]]
-print(json.dumps([[block.type for block in final.content], final.content[1].input,
-    final.stop_reason, final.usage.output_tokens, failed]))
-"""
-
-
-@pytest.mark.skipif(not SDK.exists(), reason="the anthropic SDK has an environment of its own")
 async def test_official_sdk_reads_it(upstream: ScriptedUpstream) -> None:
     """The SDK accumulates a stream of thinking and a call, and knows an overload."""
-    argv = [str(SDK), "-c", PROGRAM, f"{upstream.origin}/anthropic", json.dumps(WEATHER_SCHEMA)]
-    environment = {"PATH": os.environ["PATH"]}
-    ran = await asyncio.create_subprocess_exec(
-        *argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
-    told, problems = await asyncio.wait_for(ran.communicate(), 60)
-    assert ran.returncode == 0, problems.decode()
-    kinds, given, reason, num_tokens, failed = json.loads(told)
-    assert (kinds, given) == (["thinking", "tool_use"], {"city": "string"})
-    assert (reason, num_tokens) == ("tool_use", 5)
-    assert failed[1:] == [529, "overloaded_error"]
+    async with AsyncAnthropic(
+        base_url=f"{upstream.origin}/anthropic",
+        api_key="k",
+        max_retries=0,
+        timeout=10,
+        _strict_response_validation=True,
+    ) as client:
+        async with client.messages.stream(
+            model="m?reasoning=2",
+            max_tokens=50,
+            tools=[WEATHER],
+            messages=[{"role": "user", "content": "hello there"}],
+        ) as stream:
+            final = await stream.get_final_message()
+        with pytest.raises(APIStatusError) as caught:
+            await client.messages.create(model="m?status=529", max_tokens=5, messages=[HELLO])
+    _, call = final.content
+    assert [block.type for block in final.content] == ["thinking", "tool_use"]
+    assert call.type == "tool_use"
+    assert call.input == {"city": "string"}
+    assert (final.stop_reason, final.usage.output_tokens) == ("tool_use", 5)
+    assert (caught.value.status_code, caught.value.type) == (529, "overloaded_error")
 
 
 async def test_said_is_read_as_text(upstream: ScriptedUpstream) -> None:

@@ -82,3 +82,35 @@ async def test_behaviours_hold_for_embeddings_too(
     made = await client.embeddings.create(model="m?usage=none", input="a", encoding_format="float")
     assert made.model == "m"
     assert made.usage is None
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "status"),
+    [
+        ("/openai/v1", {"input_type": "query"}, 400),
+        ("/gemini/v1beta/openai", {"encoding_format": "base64"}, 400),
+        ("/deepinfra/v1/openai", {"encoding_format": "base64"}, 422),
+        ("/mistral/v1", {"dimensions": 4}, 422),
+        ("/mistral/v1", {"user": "u"}, 422),
+    ],
+)
+async def test_each_provider_refuses_what_it_does(
+    upstream: ScriptedUpstream, path: str, fields: dict[str, Any], status: int
+) -> None:
+    """With its own status and in its own shape."""
+    async with AsyncOpenAI(
+        base_url=f"{upstream.origin}{path}", api_key="k", max_retries=0, timeout=10
+    ) as sdk:
+        asked = {"model": "m", "input": "a", "encoding_format": "float", **fields}
+        with pytest.raises(openai.APIStatusError) as caught:
+            await sdk.post("/embeddings", cast_to=object, body=asked)
+    assert caught.value.status_code == status
+
+
+async def test_mistral_has_its_own_name_for_dimensions(upstream: ScriptedUpstream) -> None:
+    """The vectors are as long as it says."""
+    async with AsyncOpenAI(
+        base_url=f"{upstream.origin}/mistral/v1", api_key="k", max_retries=0, timeout=10
+    ) as sdk:
+        made = await sdk.embeddings.create(model="m", input="a", extra_body={"output_dimension": 3})
+    assert len(made.data[0].embedding) == 3

@@ -281,3 +281,12 @@ async def test_said_is_read_as_text(upstream: ScriptedUpstream) -> None:
     reader = AnswerReader()
     events = [e for raw in bytes_of_events(wire) for e in reader.read(raw)]
     assert "".join(e.text for e in events if isinstance(e, Said)) == "one two three"
+
+
+async def test_conversation_is_made_shorter(client: AsyncOpenAI) -> None:
+    """What would have been said, sealed."""
+    made = await client.responses.compact(model="m", input="one two")
+    [item] = made.output
+    assert item.type == "compaction"
+    assert open_seal("openai", item.encrypted_content) == "one two"
+    assert (made.usage.input_tokens, made.usage.output_tokens) == (2, 2)

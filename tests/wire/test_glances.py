@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from slipstream.errors import BadRequest
-from slipstream.wire.glances import scan_messages, scan_responses
+from slipstream.wire.glances import scan_compaction, scan_count, scan_messages, scan_responses
+from slipstream.wire.responses.following import Wish
 
 MESSAGES: dict[str, Any] = {"model": "m", "max_tokens": 5, "messages": [{"role": "x"}]}
 RESPONSES: dict[str, Any] = {"model": "m", "input": "x"}
@@ -44,16 +45,39 @@ def test_wrong_message_request_is_refused_by_name(fields: dict[str, Any], param:
     [
         ({"model": 3}, "model"),
         ({"input": None}, "input"),
-        ({"previous_response_id": "resp_1"}, "previous_response_id"),
         ({"conversation": {"id": "conv_1"}}, "conversation"),
-        ({"background": True}, "background"),
+        ({"background": True, "stream": True}, "stream"),
+        ({"background": True, "store": False}, "store"),
+        ({"previous_response_id": 3}, "previous_response_id"),
     ],
 )
-def test_response_request_that_needs_a_store_is_refused(fields: dict[str, Any], param: str) -> None:
-    """The error says what to send instead."""
+def test_wrong_response_request_is_refused_by_name(fields: dict[str, Any], param: str) -> None:
+    """Whatever its target is; conversations, which nobody keeps here, among them."""
     with pytest.raises(BadRequest) as caught:
         scan_responses(json.dumps(RESPONSES | fields).encode())
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("fields", "wish"),
+    [
+        ({}, Wish()),
+        ({"store": None}, Wish()),
+        ({"store": False}, Wish(store=False)),
+        ({"background": True}, Wish(is_background=True)),
+        ({"previous_response_id": "resp_1"}, Wish(previous_response_id="resp_1")),
+        ({"input": [{"type": "item_reference", "id": "a"}]}, Wish(has_references=True)),
+    ],
+)
+def test_glance_tells_what_has_to_do_with_kept_answers(fields: dict[str, Any], wish: Wish) -> None:
+    """An answer is kept unless the client says otherwise."""
+    said = scan_responses(json.dumps(RESPONSES | fields, separators=(",", ":")).encode()).asked
+    assert said == wish
+
+
+def test_answer_may_be_gone_on_with_without_a_word() -> None:
+    """`previous_response_id` alone is an input."""
+    assert scan_responses(b'{"model":"m","previous_response_id":"resp_1"}').model == "m"
 
 
 @pytest.mark.parametrize("scan", [scan_messages, scan_responses])
@@ -62,3 +86,38 @@ def test_body_that_is_no_json_object_is_refused(scan: Any, body: bytes) -> None:
     """Also where the wrong bytes are in what is passed over."""
     with pytest.raises(BadRequest):
         scan(body)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"), [({"model": ""}, "model"), ({"messages": "x"}, "messages")]
+)
+def test_request_for_a_count_needs_a_model_and_messages_alone(
+    fields: dict[str, Any], param: str
+) -> None:
+    """No limit of an answer; what else is wrong, whoever counts says."""
+    body = {"model": "m", "messages": [{"role": "user"}]}
+    assert scan_count(json.dumps(body).encode()) == "m"
+    with pytest.raises(BadRequest) as caught:
+        scan_count(json.dumps(body | fields).encode())
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("fields", "wish"),
+    [
+        ({}, Wish(store=False)),
+        ({"store": True, "background": True}, Wish(store=False)),
+        (
+            {"previous_response_id": "resp_1"},
+            Wish(store=False, previous_response_id="resp_1"),
+        ),
+    ],
+)
+def test_compaction_leaves_nothing_behind(fields: dict[str, Any], wish: Wish) -> None:
+    """Whatever its request says of keeping; it is never a stream."""
+    assert scan_compaction(json.dumps(RESPONSES | fields).encode()).asked == wish
+    with pytest.raises(BadRequest) as caught:
+        scan_compaction(
+            json.dumps(RESPONSES | fields | {"background": None, "stream": True}).encode()
+        )
+    assert caught.value.param == "stream"

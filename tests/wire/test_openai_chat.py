@@ -145,7 +145,7 @@ def test_scan_request_anything_gives_a_scan_or_a_gateway_error(said: bytes | str
         scan_request(body)
     except GatewayError:
         return
-    patch_request(body, model="u", ask_usage=True, drop=("x",))
+    patch_request(body, model="u", ask_usage=True)
 
 
 # Spellings that a decoder and encoder would each lose.
@@ -200,13 +200,6 @@ def test_patch_request_ask_usage_off_leaves_stream_options_alone() -> None:
     """Nothing is added where the client's own question is enough."""
     body = _body('"stream_options":{"include_usage" :true}')
     assert patch_request(body, model="m", ask_usage=False) == body
-
-
-def test_patch_request_drop_removes_these_keys_only() -> None:
-    """What a provider refuses goes; also what was about to be added."""
-    body = _body('"user":"u","top_k":5')
-    patched = patch_request(body, model="m", ask_usage=True, drop=("stream_options", "top_k", "z"))
-    assert json.loads(patched) == {"model": "m", "messages": [], "user": "u"}
 
 
 def test_patch_request_model_that_looks_like_json_stays_one_string() -> None:

@@ -365,3 +365,28 @@ def test_stream_and_answer_of_anything_raise_gateway_errors_only(pieces: list[by
             continue
     end = stream.end()
     assert end is None or end.meaning is END
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_stream_that_groq_stops_early_is_an_error(*, is_late: bool) -> None:
+    """It says so beside its choices, in a field of its own; the id that stands there is none."""
+    stream = _stream()
+    begun = b'{"choices":[{"index":0,"delta":{"content":"a"}}],"x_groq":{"id":"req_1"}}'
+    if is_late:
+        assert stream.read(b"data: " + begun + b"\n\n").meaning is Meaning.CONTENT
+        assert stream.read(b"data: " + begun + b"\n\n").meaning is Meaning.CONTENT
+    stopped = b'{"choices":[{"index":0,"delta":{}}],"x_groq":{"id":"r","error":"over capacity"}}'
+    with pytest.raises(UpstreamError, match="over capacity"):
+        stream.read(b"data: " + stopped + b"\n\n")
+
+
+def test_ending_that_no_sdk_knows_is_said_in_a_word_that_they_do() -> None:
+    """Mistral's `model_length`, plain and streamed; all other bytes stay."""
+    whole = b'{"choices":[{"message":{"content":"model_length"}, "finish_reason": "model_length"}]}'
+    frame = read_answer(whole)
+    assert frame.finish_reason == "length"
+    assert frame.data == whole.replace(b': "model_length"', b': "length"')
+    stream = _stream()
+    event = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"model_length"}]}\n\n'
+    assert stream.read(event).data == event.replace(b'"model_length"', b'"length"')
+    assert stream.read(b"data: [DONE]\n\n").finish_reason == "length"

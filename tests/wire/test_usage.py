@@ -111,6 +111,38 @@ REPORTS: list[tuple[str, dict[str, Any], Usage]] = [
         Usage(input_tokens=10, output_tokens=2, reported_cost_usd_pico=147_250_000),
     ),
     (
+        "deepinfra",
+        {
+            "prompt_tokens": 10,
+            "completion_tokens": 9,
+            "total_tokens": 19,
+            "estimated_cost": 0.0000268,
+            "completion_tokens_details": {"reasoning_tokens": 4},
+        },
+        Usage(
+            input_tokens=10,
+            output_tokens=5,
+            output_reasoning_tokens=4,
+            reported_cost_usd_pico=26_800_000,
+        ),
+    ),
+    (
+        "deepinfra, a model of Google's that thinks beside both totals",
+        {
+            "prompt_tokens": 10,
+            "completion_tokens": 9,
+            "total_tokens": 19,
+            "estimated_cost": 0.5,
+            "completion_tokens_details": {"reasoning_tokens": 40},
+        },
+        Usage(
+            input_tokens=10,
+            output_tokens=9,
+            output_reasoning_tokens=40,
+            reported_cost_usd_pico=5 * 10**11,
+        ),
+    ),
+    (
         "another that says its cost in its own way",
         {"prompt_tokens": 1, "completion_tokens": 2, "cost": {"total_cost": 0.1}},
         Usage(input_tokens=1, output_tokens=2),

@@ -2,7 +2,7 @@
 
 `PriceBook.price_of` is a dict look-up on the hot path: what it resolves, it keeps with the span of
 time for which that holds (a UTC day at most, less where a price changes within the day).
-Not covered: service tiers, batch and audio by the hour, which Usage does not state.
+Not covered: batches and audio by the hour, which Usage does not state.
 """
 
 import importlib.util
@@ -16,6 +16,8 @@ from importlib.metadata import version
 from math import lcm
 from pathlib import Path
 from typing import Final, cast
+
+import msgspec
 
 from slipstream.call import BUCKETS, Price, Rates, Tier
 from slipstream.catalog.genai import types as genai
@@ -49,6 +51,8 @@ _PRICE_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "prediction_rejected_tokens": ("output_mtok",),
 }
 _TOOL_KEYS: Final = ("web_searches_kcount", "storage_searches_kcount")
+# What providers call the tier of service: OpenAI and Google, and Anthropic.
+_SERVICE_KEYS: Final = ("service_tier", "speed")
 _AUDIO_BY_THE_HOUR: Final = ("audio_hours", "input_audio_hours")
 
 _FREE: Final = Price(rates=Rates(**dict.fromkeys(BUCKETS, 0)), source=LOCAL)
@@ -137,14 +141,23 @@ def _span_of(model: genai.ModelInfo, at: datetime, source: str) -> _Span:
         return _Span(_ns(start), _ns(end), None)  # no price on the list is not a price of zero
     since = conditional.constraint
     dated = since.start_date.isoformat() if isinstance(since, genai.StartDateConstraint) else None
-    price = price_from_keys(conditional.prices.by_key, source, dated)
-    return _Span(_ns(start), _ns(end), price)
+    standard = conditional.prices.by_key
+    price = price_from_keys(standard, source, dated)
+    by_service = tuple(
+        (word, price_from_keys(standard | variant.by_key, source, dated))
+        for key in _SERVICE_KEYS
+        for word, variant in model.variants_at(at, key).items()
+        if variant.by_key
+    )
+    return _Span(_ns(start), _ns(end), msgspec.structs.replace(price, by_service=by_service))
 
 
 def _window(model: genai.ModelInfo, at: datetime) -> tuple[datetime, datetime]:
     """Return the part of this UTC day around a moment in which no condition changes."""
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    conditions = (price.constraint for price in model.prices if price.constraint is not None)
+    every = [price.constraint for price in model.prices]
+    every += [variant.constraint for variant in model.variants]
+    conditions = (constraint for constraint in every if constraint is not None)
     changes = [moment for each in conditions for moment in each.bounds(at.date())]
     start = max((moment for moment in changes if moment <= at), default=midnight)
     end = min((moment for moment in changes if moment > at), default=midnight + _DAY)

@@ -150,11 +150,11 @@ def _configured_providers(config: Config) -> list[ProviderLine]:
     return [
         ProviderLine(
             name=name,
-            title=BY_NAME[name].title if name in BY_NAME else name,
+            title=BY_NAME[endpoint.row].title if endpoint.row in BY_NAME else name,
             base_url=endpoint.base_url,
             is_ready=True,
             has_key=endpoint.key is not None,
-            variables=BY_NAME[name].key_variables if name in BY_NAME else (),
+            variables=BY_NAME[endpoint.row].key_variables if endpoint.row in BY_NAME else (),
         )
         for name, endpoint in config.endpoints.items()
     ]

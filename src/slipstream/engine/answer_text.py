@@ -50,9 +50,9 @@ class AnswerText:
         "_parser",
         "_starts",
         "_stops",
-        "is_stopped",
         "num_calls",
         "num_reasoning",
+        "stopped_by",
     )
 
     def __init__(
@@ -69,9 +69,14 @@ class AnswerText:
         self._num_fed = self._num_told = 0  # letters, of the text before anything parted it
         self._num_silent = 0  # tokens of one kind that wait for something to be shown of it
         self._kind: Kind = "text"  # of these
-        self.is_stopped = False  # a stop string was found: nothing more is shown
+        self.stopped_by: str | None = None  # a stop string was found: nothing more is shown
         self.num_calls = 0
         self.num_reasoning = 0  # tokens so far that were reasoning, their markers included
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a stop string has ended the answer."""
+        return self.stopped_by is not None
 
     def feed(self, token_id: int) -> list[Part]:
         """Add a token; return what may be shown now."""
@@ -126,7 +131,7 @@ class AnswerText:
                 yield self._part(reasoning=text)
 
     def _show_text(self, text: str) -> Iterator[Part]:
-        text, self.is_stopped = self._stops.feed(text)
+        text, self.stopped_by = self._stops.feed(text)
         self._count(self._num_told - self._stops.num_held)
         if text:
             yield self._part(text=text)

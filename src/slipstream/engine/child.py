@@ -35,6 +35,7 @@ from slipstream.engine.loading import load_model
 from slipstream.engine.model import LoadedEmbedder, LoadedModel
 from slipstream.engine.protocol import (
     Cancel,
+    Count,
     Embed,
     Failed,
     FromChild,
@@ -125,7 +126,7 @@ class Child:
             return
         key = (channel, message.request_id)
         match message:
-            case Generate() | Embed():
+            case Generate() | Embed() | Count():
                 self._prepare(key, message)
             case Cancel():
                 if task_found := self._preparing.get(key):
@@ -137,16 +138,19 @@ class Child:
             case Probe():
                 channel.send([no_stats(message.request_id)])
 
-    def _prepare(self, key: _Key, message: Generate | Embed) -> None:
+    def _prepare(self, key: _Key, message: Generate | Embed | Count) -> None:
         """Carry out what a request needs before, or in place of, the engine's steps."""
         if len(self._preparing) >= self._settings.max_queued:
             refusal = Overloaded("too many prompts are being read", retry_after_s=1.0)
             key[0].send([Failed.of(key[1], refusal)])
             return
-        if isinstance(message, Generate):
-            work = self._generate(key, message)
-        else:
-            work = self._embed(key, message)
+        match message:
+            case Generate():
+                work = self._generate(key, message)
+            case Count():
+                work = self._count(key, message)
+            case Embed():
+                work = self._embed(key, message)
         task = asyncio.create_task(_or_fail(key, work))
         self._preparing[key] = task
         task.add_done_callback(lambda _: self._preparing.pop(key, None))
@@ -155,9 +159,17 @@ class Child:
         """Turn messages into tokens and hand them to the engine."""
         model, channel, now_s = self._model, key[0], time.monotonic()
         if self._engine is None or not isinstance(model, LoadedModel):
-            raise BadRequest("This model makes vectors and answers no prompts.", param="model")
+            raise _no_prompts()
         make = partial(model.make_request, message, key=key, reply=channel, now_s=now_s)
         self._engine.submit(await asyncio.get_running_loop().run_in_executor(self._text, make))
+
+    async def _count(self, key: _Key, message: Count) -> None:
+        """Turn messages into tokens, and say how many they are."""
+        model = self._model
+        if not isinstance(model, LoadedModel):
+            raise _no_prompts()
+        count = partial(model.count, message)
+        key[0].send([await asyncio.get_running_loop().run_in_executor(self._text, count)])
 
     async def _embed(self, key: _Key, message: Embed) -> None:
         """Make vectors."""
@@ -166,6 +178,10 @@ class Child:
             raise BadRequest("This model answers prompts and makes no vectors.", param="model")
         make = partial(model.embed, message)
         key[0].send([await asyncio.get_running_loop().run_in_executor(self._text, make)])
+
+
+def _no_prompts() -> BadRequest:
+    return BadRequest("This model makes vectors and answers no prompts.", param="model")
 
 
 async def _or_fail(key: _Key, work: Coroutine[None, None, None]) -> None:

@@ -169,7 +169,7 @@ class Choice:
             self.matcher.accept(token_id)
         parts = self.text.feed(token_id)
         is_over = self.matcher is not None and self.matcher.is_over
-        if token_id in self.ends or self.text.is_stopped or is_over:
+        if token_id in self.ends or self.text.stopped_by is not None or is_over:
             self.finish = "stop"
         elif self.sequence.is_full:
             self.finish = "length"
@@ -206,7 +206,8 @@ class Choice:
         deltas = [self._delta(part) for part in merged(parts)]
         if self.finish is not None:
             last = deltas.pop() if deltas else Delta(self.request_id, choice=self.number)
-            deltas.append(msgspec.structs.replace(last, finish=self.finish))
+            stop = self.text.stopped_by
+            deltas.append(msgspec.structs.replace(last, finish=self.finish, stop=stop))
         return deltas
 
     def _delta(self, part: Part) -> Delta:

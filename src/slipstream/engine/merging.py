@@ -66,4 +66,5 @@ class DeltaPile:
             finish=last.finish,
             is_reasoning=last.has_reasoned and not text,
             tokens=tuple(self._tokens),
+            stop=last.stop,
         )

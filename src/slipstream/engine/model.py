@@ -1,6 +1,6 @@
 """A loaded model: from what a gateway asks to what the engine runs, or to vectors.
 
-`make_request` and `embed` belong to one thread, everything else is read-only.
+`make_request`, `count` and `embed` belong to one thread, everything else is read-only.
 """
 
 import os
@@ -20,7 +20,7 @@ from slipstream.engine.grammar import Matcher
 from slipstream.engine.grammars import Grammars
 from slipstream.engine.pace import StepCosts
 from slipstream.engine.prompt import Prompt, Prompts, offered_tools
-from slipstream.engine.protocol import Embed, Embedded, Generate, Ready
+from slipstream.engine.protocol import Count, Counted, Embed, Embedded, Generate, Ready
 from slipstream.engine.request import Request
 from slipstream.engine.runner import PagedRunner
 from slipstream.engine.sampler import History, Sampling
@@ -105,6 +105,14 @@ class LoadedModel:
             max_queue_s=message.max_queue_s,
             prompt_text=self._vocabulary.text(prompt.token_ids) if message.wants_prompt else "",
         )
+
+    def count(self, message: Count) -> Counted:
+        """Return how long a prompt is; takes as long as reading it.
+
+        Raises:
+            BadRequest: The template cannot express the messages.
+        """
+        return Counted(message.request_id, self._prompts.count(message.ask))
 
     def _make_choice(self, message: Generate, prompt: Prompt) -> Choice:
         sequence = self._make_sequence(message, prompt.token_ids)

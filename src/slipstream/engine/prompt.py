@@ -67,6 +67,14 @@ class Prompts:
             )
         return prompt
 
+    def count(self, message: Generate) -> int:
+        """Return how many tokens the prompt of a request has, also if it is too long.
+
+        Raises:
+            BadRequest: The model's template cannot express the messages, or an id is none.
+        """
+        return len(self._encode(message).token_ids)
+
     def _encode(self, message: Generate) -> Prompt:
         if message.prompt is None:
             return self._encode_messages(message)

@@ -1,9 +1,10 @@
 """Messages between a gateway and the child process that runs a model, over `slipstream.framing`.
 
-    gateway ──▶ child    Generate, Embed, Cancel, Probe
+    gateway ──▶ child    Generate, Embed, Count, Cancel, Probe
     gateway ◀── child    Ready once per connection; then for each Generate
                          Started, Delta …, and one of Finished or Failed;
-                         Embedded or Failed for an Embed; Stats for a Probe
+                         Embedded or Failed for an Embed, Counted or Failed for a Count;
+                         Stats for a Probe
 
 `request_id` is chosen by the gateway and means nothing outside its connection. After Cancel
 nothing more is promised for that id: what is on its way may still arrive, once.
@@ -111,6 +112,13 @@ class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):
     dimensions: int | None = None
 
 
+class Count(msgspec.Struct, frozen=True, tag="count"):
+    """Say how many tokens the prompt of a request would have; it is not answered."""
+
+    request_id: int
+    ask: Generate
+
+
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     """Stop a request between two steps and free what it holds."""
 
@@ -172,6 +180,7 @@ class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True):
     Args:
         is_reasoning: Its tokens were reasoning although it shows none.
         tokens: Their ids, if they were asked for.
+        stop: The stop string that ended this choice, beside `finish`.
     """
 
     request_id: int
@@ -184,6 +193,7 @@ class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True):
     finish: FinishReason | None = None  # this choice is complete; the last Delta that it has
     is_reasoning: bool = False
     tokens: tuple[int, ...] = ()
+    stop: str | None = None
 
     @property
     def has_reasoned(self) -> bool:
@@ -226,6 +236,13 @@ class Embedded(msgspec.Struct, frozen=True, tag="embedded", kw_only=True):
     vectors: bytes
     dimensions: int
     prompt_tokens: int
+
+
+class Counted(msgspec.Struct, frozen=True, tag="counted"):
+    """How long the prompt of a Count is, whether or not it fits the model."""
+
+    request_id: int
+    num_tokens: int
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed", kw_only=True):
@@ -274,5 +291,5 @@ class Stats(msgspec.Struct, frozen=True, tag="stats", kw_only=True):
     runner_s: float  # of that, in the runner
 
 
-FromGateway = Generate | Embed | Cancel | Probe
-FromChild = Ready | Started | Delta | Finished | Embedded | Failed | Stats
+FromGateway = Generate | Embed | Count | Cancel | Probe
+FromChild = Ready | Started | Delta | Finished | Embedded | Counted | Failed | Stats

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 
 class Scanned(NamedTuple):
-    """Text that may be shown now, and whether a stop string was found behind it."""
+    """Text that may be shown now, and the stop string that was found behind it."""
 
     text: str
-    is_stopped: bool
+    stop: str | None = None
 
 
 class StopScanner:
@@ -37,16 +37,17 @@ class StopScanner:
     def feed(self, text: str) -> Scanned:
         """Add text; after a stop was found the scanner is of no further use."""
         if not self._stops:
-            return Scanned(text, False)
+            return Scanned(text)
         text = self._held + text
-        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        found = [(at, len(stop), stop) for stop in self._stops if (at := text.find(stop)) >= 0]
         if found:
             self._held = ""
-            return Scanned(text[: min(found)], True)
+            at, _, stop = min(found)  # of two that begin there, the one that is whole first
+            return Scanned(text[:at], stop)
         num_held = max(num_begun(text, stop) for stop in self._stops)
         cut = len(text) - num_held
         self._held = text[cut:]
-        return Scanned(text[:cut], False)
+        return Scanned(text[:cut])
 
     def fork(self) -> "StopScanner":
         """Return a scanner for another answer to the same prompt; none was begun."""

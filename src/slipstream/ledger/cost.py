@@ -51,6 +51,8 @@ def cost_usd_pico(
         return reported, REPORTED
     if price is None:
         return None, None
+    if usage.tier is not None:
+        price = dict(price.by_service).get(usage.tier, price)
     cost = _computed_usd_pico(usage, price, buckets or buckets_of(usage))
     if cost is not None and cost > MAX_COST_USD_PICO:
         cost = None

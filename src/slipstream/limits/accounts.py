@@ -175,7 +175,7 @@ class Account:
         limit = min((*self._plan.uncached, *self._plan.total), key=lambda each: each.size)
         if input_tokens < limit.size:
             remedy = (
-                "Bound the answer ('max_completion_tokens') to at most "
+                "Bound the length of the answer to at most "
                 f"{limit.size - input_tokens:,} tokens in all, or shorten the messages."
             )
         else:

@@ -13,7 +13,7 @@ from typing import Final
 from slipstream.limits.accounts import FREE, Account, Admission
 from slipstream.limits.plan import LimitPlan, limit_plan
 from slipstream.limits.settings import LimitSettings
-from slipstream.limits.standing import Header, cerebras_headers, openai_headers
+from slipstream.limits.standing import Header, TellLevels, openai_headers
 
 DEFAULT: Final = "default"
 MAX_RESERVED_TOKENS: Final = 16_384  # cerebras-api.md, 4.1: field finding of 2026-09-04
@@ -87,20 +87,18 @@ class RateLimits:
             key = self._add(key_id, plan)
         return key.account(model).admit(model, input_tokens, output_tokens)
 
-    def standing(self, key_id: str, model: str, *, tells_all: bool = False) -> list[Header]:
+    def standing(self, key_id: str, model: str, tell: TellLevels = openai_headers) -> list[Header]:
         """Return the headers that tell how far the limits are used.
 
         Args:
-            tells_all: Cerebras's whole family, in which a limit that is not set is `UNLIMITED`;
-                otherwise OpenAI's headers and those of the family whose limit is set.
+            tell: In which API's words; it is given no level where no limit is set.
         """
         key = self._keys.get(key_id)
         plan = self._plan_of(key_id) if key is None else key.plan
         if plan is None:
-            return cerebras_headers(()) if tells_all else []
+            return tell(())
         account = None if key is None else key.find(model)
-        levels = (account or Account(plan, self._now_us)).levels()
-        return cerebras_headers(levels) if tells_all else openai_headers(levels)
+        return tell((account or Account(plan, self._now_us)).levels())
 
     @property
     def num_accounts(self) -> int:

@@ -2,13 +2,16 @@
 
     x-ratelimit-{limit,remaining,reset}-{requests,tokens}-{minute,hour,day}    Cerebras's family
     x-ratelimit-{limit,remaining,reset}-{requests,tokens}                      OpenAI's
+    anthropic-ratelimit-{requests,tokens}-{limit,remaining,reset}              Anthropic's
 
 Where several limits share a name, the one is told of which the least is left: whoever sends what
 `remaining` says is let in. Of two that have the same left, it is the shorter period, and uncached
 before total tokens: a fresh key's `tokens` are those that Cerebras shows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from math import ceil
+from time import gmtime, strftime
 from typing import Final, NamedTuple
 
 from slipstream.limits.plan import PERIOD_US, Unit, What
@@ -40,6 +43,9 @@ class Level(NamedTuple):
     reset_us: int
 
 
+TellLevels = Callable[[Iterable[Level]], list[Header]]
+"""Makes one API's headers of levels."""
+
 _Names = tuple[bytes, bytes, bytes]
 
 
@@ -49,6 +55,10 @@ def _names(suffix: str) -> _Names:
 
 
 _SHORT_NAMES: Final = {what: _names(what) for what in _WHATS}
+_ANTHROPIC_NAMES: Final = {
+    what: tuple(f"anthropic-ratelimit-{what}-{each}".encode() for each in _FIGURES)
+    for what in _WHATS
+}
 _LONG_NAMES: Final = {
     (what, unit): _names(f"{what}-{unit}") for what in _WHATS for unit in PERIOD_US
 }
@@ -71,6 +81,25 @@ def openai_headers(levels: Iterable[Level]) -> list[Header]:
             headers += _told(names, least, duration_text(least.reset_us).encode())
     for key, level in nearest.items():
         headers += _told(_LONG_NAMES[key], level, _seconds(level))
+    return headers
+
+
+def anthropic_headers(levels: Iterable[Level], now_s: float) -> list[Header]:
+    """Return Anthropic's headers of the requests and the tokens of which the least is left.
+
+    Args:
+        now_s: Since 1970: it tells the times at which limits are whole again.
+    """
+    told = list(levels)
+    headers: list[Header] = []
+    for what, names in _ANTHROPIC_NAMES.items():
+        own = [level for level in told if level.what == what]
+        if own:
+            least = min(own, key=_remaining)
+            until_s = ceil(now_s + least.reset_us / _S_US)
+            reset = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(until_s)).encode()
+            values = (b"%d" % least.limit, b"%d" % least.remaining, reset)
+            headers += zip(names, values, strict=True)
     return headers
 
 

@@ -1,5 +1,6 @@
 """What each path that asks a model for something offers, in each profile: how its body is read."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -19,11 +20,13 @@ from slipstream.wire.cerebras.completions_request import read_cerebras_completio
 from slipstream.wire.cerebras.request import RowOf, read_cerebras_request
 from slipstream.wire.completions_request import scan_completions
 from slipstream.wire.embeddings import scan_embeddings
-from slipstream.wire.glances import scan_messages, scan_responses
+from slipstream.wire.glances import scan_compaction, scan_messages, scan_responses
 from slipstream.wire.openai_chat import Scan, scan_request
 
 # The version decides the shape of a request, and a beta what it may hold.
-_ANTHROPIC_HEADERS: Final = (b"anthropic-version", b"anthropic-beta")
+ANTHROPIC_HEADERS: Final = (b"anthropic-version", b"anthropic-beta")
+_ANTHROPIC_VERSION: Final = b"anthropic-version"
+_DATE: Final = re.compile(rb"\d{4}-\d{2}-\d{2}")
 _VERSION: Final = b"x-cerebras-version-patch"
 
 
@@ -48,12 +51,13 @@ def doors_of(row_of: RowOf) -> dict[str, Door]:
             OPENAI.name: Ingress(Dialect.OPENAI_EMBEDDINGS, _by_body(scan_embeddings)),
         },
         "/messages": {
-            ANTHROPIC.name: Ingress(
-                Dialect.ANTHROPIC_MESSAGES, _by_body(scan_messages), _ANTHROPIC_HEADERS
-            ),
+            ANTHROPIC.name: Ingress(Dialect.ANTHROPIC_MESSAGES, _read_messages, ANTHROPIC_HEADERS),
         },
         "/responses": {
             RESPONSES.name: Ingress(Dialect.OPENAI_RESPONSES, _by_body(scan_responses)),
+        },
+        "/responses/compact": {
+            RESPONSES.name: Ingress(Dialect.OPENAI_COMPACTION, _by_body(scan_compaction)),
         },
     }
 
@@ -65,6 +69,27 @@ def _by_body(scan: Callable[[bytes], Scan]) -> Callable[[bytes, Headers], Scan]:
         return scan(body)
 
     return read
+
+
+def _read_messages(body: bytes, headers: Headers) -> Scan:
+    check_anthropic_version(headers)
+    return scan_messages(body)
+
+
+def check_anthropic_version(headers: Headers) -> None:
+    """Refuse a version that is no date; any date will do, since a newer SDK is not to be shut out.
+
+    Raises:
+        BadRequest: It names the header.
+    """
+    asked = headers.get(_ANTHROPIC_VERSION)
+    if asked and not _DATE.fullmatch(asked):
+        shown = asked.decode("latin-1")[:40]
+        raise BadRequest(
+            f"anthropic-version: '{shown}' is no version: expected a date such as 2023-06-01.",
+            param="anthropic-version",
+            code="invalid_value",
+        )
 
 
 def _read_cerebras_chat(row_of: RowOf, body: bytes, headers: Headers) -> Scan:

@@ -19,7 +19,7 @@ from slipstream.server.asgi import Header, Receive, Scope, Send, headers_of
 from slipstream.server.auth import FindKey, authenticate
 from slipstream.server.body import ClientGone, as_json, read_body
 from slipstream.server.profiles import OPENAI, Door, Profiles
-from slipstream.server.protocol import ON_GONE
+from slipstream.server.protocol import ON_GONE, PING
 from slipstream.server.render import send_error
 from slipstream.server.reply import JSON, changes_header, receipt_headers
 from slipstream.server.summary import Summary
@@ -145,7 +145,7 @@ class Exchange:
             headers = self._limit_headers()
             await send_error(self._send, self.call_id, error, self._profile.errors, *headers)
         elif not self._has_ended and self.call is not None and self.call.is_stream:
-            event = error.last_event or self._profile.errors.event(error)
+            event = error.last_event or self._profile.errors.event(error, self.call_id)
             await self._send({"type": "http.response.body", "body": event, "more_body": False})
 
     async def _read_call(self) -> Call:
@@ -211,6 +211,7 @@ class Exchange:
         headers: list[Header] = [(b"x-request-id", self.call_id.encode())]
         if self.call is not None and self.call.is_stream:
             headers += _STREAM_HEADERS
+            self._scope[PING] = self._profile.ping
         else:
             headers += (JSON, (b"content-length", b"%d" % len(frame.data)))
         if frame.receipt is not None:
@@ -238,10 +239,10 @@ class Exchange:
 
     def _limit_headers(self) -> list[Header]:
         """Tell how far the caller's rate limits are used, once it is known which hold."""
-        limits, tells_all = self._terms.limits, self._profile.tells_all_limits
-        if self._limited is None or not (limits.is_set or tells_all):
+        limits, profile = self._terms.limits, self._profile
+        if self._limited is None or not (limits.is_set or profile.tells_all_limits):
             return []
-        return limits.standing(*self._limited, tells_all=tells_all)
+        return limits.standing(*self._limited, profile.tell_limits)
 
     def _settle(self) -> None:
         """Correct what was taken from the rate limits; what nobody counted stays as estimated."""

@@ -23,13 +23,21 @@ from slipstream.server.log import CanonicalLog
 from slipstream.server.metrics import Metrics
 from slipstream.server.openapi.document import openapi_document
 from slipstream.server.paths import Endpoint, Endpoints, Paths
-from slipstream.server.profiles import Door
+from slipstream.server.profiles import ANTHROPIC, NOT_OFFERED, Door
 from slipstream.server.render import send_error
 from slipstream.server.reply import JSON, TEXT, send_whole
 
 _logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1.0  # when our own queue is full: requests end within seconds
+
+
+class NotOffered(GatewayError):
+    """A part of Anthropic's API that this gateway does not have."""
+
+    status = 501
+    code = "not_supported"
+    kind = "invalid_request_error"
 
 
 class InternalError(GatewayError):
@@ -84,6 +92,8 @@ class Gateway:
                 ("GET", "/metrics"): self._metrics,
                 ("GET", "/health"): self._report_health,
                 ("HEAD", "/health"): self._report_health,
+                ("GET", "/"): self._greet,
+                ("HEAD", "/"): self._greet,
             }
             | dict(more or {})
         )
@@ -132,6 +142,10 @@ class Gateway:
         """Answer what Cerebras's SDKs ask first, so that a connection is open when it is needed."""
         await _send_json(send, call_id, {"status": "ok"})
 
+    async def _greet(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer who looks whether somebody is here, as Claude Code does."""
+        await _send_json(send, call_id, {"name": "slipstream", "version": __version__})
+
     async def _describe(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         if self._document is None:  # it takes a while, and most never ask
             document = openapi_document(
@@ -154,6 +168,9 @@ class Gateway:
         method, path = scope["method"], scope["path"]
         if allowed := self.paths.methods(path):
             return WrongMethod(f"{path} takes {' or '.join(allowed)}, not {method}.")
+        profile = self._terms.profiles.at_path(path, headers_of(scope))
+        if profile is ANTHROPIC and path.startswith(NOT_OFFERED):
+            return NotOffered(f"This gateway does not offer {method} {path}.")
         offered = sorted({p for _, p in self.paths.patterns if p.startswith("/v1/")})
         return UnknownPath(
             f"No endpoint {method} {path}. Offered: {', '.join(offered)}, /health, /metrics."
@@ -161,7 +178,7 @@ class Gateway:
 
     async def _fail(self, scope: Scope, send: Send, call_id: str, error: GatewayError) -> None:
         """Answer with an error outside of an Exchange."""
-        profile = self._terms.profiles.of_caller(headers_of(scope))
+        profile = self._terms.profiles.at_path(scope["path"], headers_of(scope))
         await send_error(send, call_id, error, profile.errors)
 
 

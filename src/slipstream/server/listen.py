@@ -58,6 +58,7 @@ async def serving(
     shutdown_s: float,
     max_answer_s: float,
     idle_s: float = KEEP_ALIVE_S,
+    ping_s: float = 0.0,
     hurry: asyncio.Event | None = None,
 ) -> AsyncIterator[None]:
     """Answer requests while the context is open; then let open answers end.
@@ -68,6 +69,7 @@ async def serving(
         shutdown_s: What has not ended by then is cut.
         max_answer_s: A client that takes longer to send its request and read the answer is cut.
         idle_s: How long a connection may do nothing.
+        ping_s: How long a stream may be silent before it tells that it goes on; 0 does not.
         hurry: When it is set, `shutdown_s` is over.
     """
     config = uvicorn.Config(
@@ -83,7 +85,7 @@ async def serving(
         date_header=False,
         backlog=BACKLOG,
     )
-    server = _Server(config, idle_s, max_answer_s)
+    server = _Server(config, idle_s, max_answer_s, ping_s)
     task = asyncio.get_running_loop().create_task(server.serve(sockets=[sock]))
     await _first_of(task, server.ready)
     if task.done():
@@ -131,7 +133,9 @@ class _Server(uvicorn.Server):
     ledger is closed.
     """
 
-    def __init__(self, config: uvicorn.Config, idle_s: float, max_answer_s: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, idle_s: float, max_answer_s: float, ping_s: float
+    ) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
         self._watch = Watch(
@@ -139,6 +143,7 @@ class _Server(uvicorn.Server):
             idle_s=idle_s,
             limit_s=max_answer_s,
             now_s=asyncio.get_running_loop().time,
+            ping_s=ping_s,
         )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -1,7 +1,7 @@
-"""The lists of models: OpenAI's, and Cerebras's formats for who asks for one or expects them."""
+"""The lists of models: OpenAI's, and Anthropic's and Cerebras's for who expects or asks for one."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 import msgspec
 
@@ -10,7 +10,7 @@ from slipstream.server.asgi import Header, Receive, Scope, Send, headers_of
 from slipstream.server.auth import authenticate
 from slipstream.server.exchange import Terms
 from slipstream.server.paths import Endpoint
-from slipstream.server.profiles import CEREBRAS
+from slipstream.server.profiles import ANTHROPIC, CEREBRAS, Profile
 from slipstream.server.reply import JSON, send_whole
 from slipstream.wire.cerebras.listing import (
     Listed,
@@ -20,6 +20,9 @@ from slipstream.wire.cerebras.listing import (
     read_format,
     unknown_model_body,
 )
+from slipstream.wire.messages.listing import model_body as anthropic_model
+from slipstream.wire.messages.listing import page_body as anthropic_page
+from slipstream.wire.messages.listing import read_page as read_anthropic_page
 
 ModelList = list[dict[str, object]]
 ListModels = Callable[[], Awaitable[ModelList]]
@@ -58,24 +61,32 @@ class ModelEndpoints:
         }
 
     async def _all(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = self._limits(scope)
-        form = self._form(scope)
-        if form is None:
-            body = msgspec.json.encode({"object": "list", "data": await self._list_models()})
-        else:
+        headers = self._headers(call_id, scope)
+        if self._caller(scope) is ANTHROPIC:
+            page = read_anthropic_page(_query(scope))
+            body = anthropic_page(await self._list_models(), page)
+        elif (form := self._form(scope)) is not None:
             body = models_body(self._list_own(), form)
+        else:
+            body = msgspec.json.encode({"object": "list", "data": await self._list_models()})
         await _send(send, call_id, body, *headers)
 
     async def _one(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = self._limits(scope)
-        name, form = scope["path_params"]["id"], self._form(scope)
-        if form is not None:
-            await _send(send, call_id, model_body(self._list_own(), name, form), *headers)
-            return
+        headers = self._headers(call_id, scope)
+        name = scope["path_params"]["id"]
+        if self._caller(scope) is ANTHROPIC:
+            body = anthropic_model(await self._entry(name))
+        elif (form := self._form(scope)) is not None:
+            body = model_body(self._list_own(), name, form)
+        else:
+            body = msgspec.json.encode(await self._entry(name))
+        await _send(send, call_id, body, *headers)
+
+    async def _entry(self, name: str) -> dict[str, object]:
+        """Return what the list says of a model."""
         for entry in await self._list_models():
             if entry["id"] == name:
-                await _send(send, call_id, msgspec.json.encode(entry), *headers)
-                return
+                return entry
         raise UnknownModel(f"The model '{name}' is not in the list at /v1/models.")
 
     async def _all_public(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,29 +104,37 @@ class ModelEndpoints:
     def _public(self) -> list[Listed]:
         return [listed for listed in self._list_own() if self._is_public(listed.name)]
 
-    def _limits(self, scope: Scope) -> list[Header]:
-        """Check the caller's key; return how far its limits are used, where every answer says so.
+    def _headers(self, call_id: str, scope: Scope) -> list[Header]:
+        """Check the caller's key; return what every answer to its SDK says.
 
-        A list is of no model, so it is told of one that was not asked for yet.
+        Where that is how far limits are used: a list is of no model, so it is told of one that was
+        not asked for yet.
         """
-        terms = self._terms
+        terms, caller = self._terms, self._caller(scope)
         key_id = authenticate(headers_of(scope), terms.find_key)
-        if not terms.profiles.of_caller(headers_of(scope)).tells_all_limits:
-            return []
-        return terms.limits.standing(key_id, "", tells_all=True)
+        headers = caller.answer_headers(call_id, None)
+        if caller.tells_all_limits:
+            headers += terms.limits.standing(key_id, "", caller.tell_limits)
+        return headers
+
+    def _caller(self, scope: Scope) -> Profile:
+        return self._terms.profiles.of_caller(headers_of(scope))
 
     def _form(self, scope: Scope) -> ListFormat | None:
         """Return which of Cerebras's formats is wanted; None for OpenAI's list."""
         asked = _asked_format(scope)
         if asked is None:
-            caller = self._terms.profiles.of_caller(headers_of(scope))
-            return "default" if caller is CEREBRAS else None
+            return "default" if self._caller(scope) is CEREBRAS else None
         return read_format(asked)
 
 
 def _asked_format(scope: Scope) -> str | None:
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
     return query["format"][0] if "format" in query else None
+
+
+def _query(scope: Scope) -> dict[str, str]:
+    return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
 
 
 async def _send(send: Send, call_id: str, body: bytes, *more: Header, status: int = 200) -> None:

@@ -1,17 +1,26 @@
 """Whose API a request is answered in: the model's own profile, or else what its caller expects.
 
 the path                         one that only one API has, such as `/messages`, is answered in it
+`anthropic-version`              names Anthropic's, where a path of several is asked
 the route's or model's `profile`   "gpt-oss-120b" is spoken for as Cerebras speaks
 [server] profile                   openai, cerebras
 auto                             by the SDK, which its User-Agent names
 """
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 
 from slipstream.call import Dialect, Receipt
+from slipstream.limits.standing import (
+    Level,
+    TellLevels,
+    anthropic_headers,
+    cerebras_headers,
+    openai_headers,
+)
 from slipstream.routing.plan import LOCAL
 from slipstream.server.asgi import Header
 from slipstream.server.render import CEREBRAS as CEREBRAS_ERRORS
@@ -20,6 +29,7 @@ from slipstream.server.render import OPENAI as OPENAI_ERRORS
 from slipstream.server.render import RESPONSES as RESPONSES_ERRORS
 from slipstream.server.render import ErrorShape
 from slipstream.wire.cerebras.objects import answer_id_of
+from slipstream.wire.messages.answers_out import PING
 from slipstream.wire.openai_chat import Scan
 
 Headers = Mapping[bytes, bytes]
@@ -33,14 +43,18 @@ class Profile(NamedTuple):
 
     Args:
         tells_all_limits: Each answer tells all rate limits, also those that are not set.
+        tell_limits: Tells how far limits are used.
         answer_headers: What an answer says beside our own headers, from the call's id and the
             account of its first frame.
+        ping: A stream's sign of life.
     """
 
     name: str
     errors: ErrorShape
     tells_all_limits: bool
+    tell_limits: TellLevels
     answer_headers: Callable[[str, Receipt | None], list[Header]]
+    ping: bytes = b": ping\n\n"
 
 
 def _no_headers(call_id: str, receipt: Receipt | None) -> list[Header]:
@@ -58,15 +72,28 @@ def _request_id(call_id: str, receipt: Receipt | None) -> list[Header]:
     return [(b"request-id", call_id.encode())]
 
 
-OPENAI: Final = Profile("openai", OPENAI_ERRORS, False, _no_headers)
-CEREBRAS: Final = Profile("cerebras", CEREBRAS_ERRORS, True, _inference_id)
-ANTHROPIC: Final = Profile("anthropic", MESSAGES_ERRORS, False, _request_id)
-RESPONSES: Final = Profile("responses", RESPONSES_ERRORS, False, _no_headers)
+def _anthropic_limits(levels: Iterable[Level]) -> list[Header]:
+    return anthropic_headers(levels, time.time())
+
+
+OPENAI: Final = Profile("openai", OPENAI_ERRORS, False, openai_headers, _no_headers)
+CEREBRAS: Final = Profile("cerebras", CEREBRAS_ERRORS, True, cerebras_headers, _inference_id)
+ANTHROPIC: Final = Profile(
+    "anthropic", MESSAGES_ERRORS, False, _anthropic_limits, _request_id, PING.data
+)
+RESPONSES: Final = Profile("responses", RESPONSES_ERRORS, False, openai_headers, _no_headers)
 PROFILES: Final = {profile.name: profile for profile in (OPENAI, CEREBRAS)}
 """Those that a model may have."""
 
 _OF_ONE_API: Final = {profile.name: profile for profile in (ANTHROPIC, RESPONSES)}
+NOT_OFFERED: Final = (
+    *("/v1/messages/batches", "/v1/complete", "/v1/skills", "/v1/organizations", "/v1/agents"),
+    *("/v1/sessions", "/v1/environments", "/v1/deployment", "/v1/memory_stores", "/v1/vaults"),
+)
+"""Where the rest of Anthropic's API is: a client of it learns that there is none here."""
+
 _ANTHROPIC_VERSION: Final = b"anthropic-version"
+_PLACES: Final = (("/messages", ANTHROPIC), ("/responses", RESPONSES))
 
 
 class Ingress(NamedTuple):
@@ -115,6 +142,14 @@ class Profiles:
             if name in _OF_ONE_API:
                 return _OF_ONE_API[name]
         return self._by_sdk(headers)
+
+    def at_path(self, path: str, headers: Headers) -> Profile:
+        """Return what is told in at a path that is no door, whether or not something answers."""
+        place = path.removeprefix("/v1")
+        for start, profile in _PLACES:
+            if place == start or place.startswith(start + "/"):
+                return profile
+        return self.of_caller(headers)
 
     def of_caller(self, headers: Headers) -> Profile:
         """Return what a caller expects, before it is known what it asks for."""

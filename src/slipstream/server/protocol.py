@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with four things added, for what a request costs and how fast it ends.
+"""uvicorn's HTTP protocol with five things added, for what a request costs and how fast it ends.
 
 1. An application hears at once that its client left. ASGI offers this only to whoever awaits
    `receive()`, which would take a second task for each request. Here the application puts a
@@ -9,6 +9,8 @@
 3. The head of a request is bounded, and errors of HTTP itself have OpenAI's shape, too.
 4. Instead of a timer for each request a connection notes since when it does what it does; see
    watch.py.
+5. A silent stream tells its client that it goes on: an application puts what says so in its dialect
+   under `PING` into its scope, and the watch has it written, between two pieces of the answer.
 """
 
 import asyncio
@@ -23,6 +25,7 @@ from slipstream.errors import BadRequest, GatewayError, RequestError
 from slipstream.server.render import render_error
 
 ON_GONE = "slipstream.on_gone"
+PING = "slipstream.ping"
 
 MAX_HEAD_BYTES = 64 * 1024  # after the first read of a head; nginx's bound is 32 KiB
 MAX_PIPELINED = 8  # requests that wait behind another one while reading goes on
@@ -46,15 +49,17 @@ class JoiningTransport:
     write after its head; chunks begin with their length: neither is taken for a head.
     """
 
-    __slots__ = ("_head", "_transport", "is_closing")
+    __slots__ = ("_head", "_transport", "is_closing", "num_writes")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._head = b""
+        self.num_writes = 0
         self.is_closing = transport.is_closing  # asked for each request: no detour
 
     def write(self, data: bytes) -> None:
         """Write, together with the head that waits."""
+        self.num_writes += 1
         if self._head:
             data, self._head = self._head + data, b""
         elif data.startswith(_HEAD) and not data.startswith(_CONTINUE):
@@ -78,10 +83,11 @@ class JoiningTransport:
 
 
 class NoticingProtocol(HttpToolsProtocol):
-    """One connection of a client; see the four points above.
+    """One connection of a client; see the five points above.
 
     `since_s` is when the present state began, on the loop's clock: being busy with an answer, or
-    idle. `unsent_bytes` is for the watch, which notes there what a closing connection still holds.
+    idle. `unsent_bytes` is for the watch, which notes there what a closing connection still holds,
+    as `seen_writes` and `spoke_s` are.
     """
 
     transport: JoiningTransport  # type: ignore[assignment]
@@ -90,6 +96,8 @@ class NoticingProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self.since_s = self.loop.time()
         self.unsent_bytes = sys.maxsize
+        self.seen_writes = 0
+        self.spoke_s = self.since_s
         self._running: RequestResponseCycle | None = None  # `cycle` is the last one read
         self._begun_scope: object = None  # of a head that is not whole yet
         self._head_bytes = 0
@@ -98,6 +106,23 @@ class NoticingProtocol(HttpToolsProtocol):
     def is_busy(self) -> bool:
         """Whether an answer is being made."""
         return self._running is not None
+
+    @property
+    def num_writes(self) -> int:
+        """How often something was written."""
+        return self.transport.num_writes
+
+    def ping(self) -> None:
+        """Write a sign of life, if the answer is a stream that has begun."""
+        running = self._running
+        if running is None or running.response_complete:
+            return
+        data = running.scope.get(PING)
+        if not isinstance(data, bytes):
+            return
+        if running.chunked_encoding:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        self.transport.write(data)
 
     # ---- the transport's side -------------------------------------------------------------------
 

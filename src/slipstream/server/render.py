@@ -17,9 +17,14 @@ _encoder = msgspec.json.Encoder()
 
 # The official SDKs retry 408, 409, 429 and every 5xx by themselves unless told otherwise. Our own
 # attempts are over when an error is rendered, so a second round makes sense only where waiting
-# may help.
+# may help; money that is spent does not come back by waiting a little.
 _WORTH_RETRYING = frozenset({429, 503, 504})
+_SPENT_CODES = frozenset({"budget_exceeded", "insufficient_quota", "over_budget"})
 _EMPTY: Final[Header] = (b"content-type", b"text/plain")
+
+
+Tell = Callable[[GatewayError, str], bytes]
+"""Says an error of a request, whose id is the second argument."""
 
 
 class ErrorShape(NamedTuple):
@@ -27,11 +32,13 @@ class ErrorShape(NamedTuple):
 
     Args:
         event: The last event of a stream that had already begun.
+        id_headers: Under which names an answer tells the request's id.
     """
 
     status: Callable[[GatewayError], int]
-    body: Callable[[GatewayError], bytes]
-    event: Callable[[GatewayError], bytes]
+    body: Tell
+    event: Tell
+    id_headers: tuple[bytes, ...] = (b"x-request-id",)
 
 
 def render_error(error: GatewayError) -> bytes:
@@ -57,27 +64,42 @@ def _own_status(error: GatewayError) -> int:
     return error.status
 
 
-OPENAI: Final = ErrorShape(_own_status, render_error, render_error_event)
-CEREBRAS: Final = ErrorShape(cerebras.status_of, cerebras.error_body, cerebras.event_of)
-MESSAGES: Final = ErrorShape(messages.status_of, messages.error_body, messages.error_event)
-RESPONSES: Final = ErrorShape(responses.status_of, responses.error_body, responses.error_event)
+def _without_id(tell: Callable[[GatewayError], bytes]) -> Tell:
+    return lambda error, call_id: tell(error)
+
+
+OPENAI: Final = ErrorShape(_own_status, _without_id(render_error), _without_id(render_error_event))
+CEREBRAS: Final = ErrorShape(
+    cerebras.status_of, _without_id(cerebras.error_body), _without_id(cerebras.event_of)
+)
+MESSAGES: Final = ErrorShape(
+    messages.status_of,
+    messages.error_body,
+    messages.error_event,
+    (b"x-request-id", b"request-id"),
+)
+RESPONSES: Final = ErrorShape(
+    responses.status_of, _without_id(responses.error_body), _without_id(responses.error_event)
+)
 
 
 async def send_error(
     send: Send, call_id: str, error: GatewayError, shape: ErrorShape, *more: Header
 ) -> int:
     """Send an answer that is an error; return its status."""
-    body = shape.body(error)
+    body = shape.body(error, call_id)
     status = shape.status(error)
     content_type = JSON if body or not isinstance(error, UnknownPath) else _EMPTY
-    headers = [content_type, (b"x-request-id", call_id.encode()), *error_headers(error), *more]
+    ids = [(name, call_id.encode()) for name in shape.id_headers]
+    headers = [content_type, *ids, *error_headers(error), *more]
     await send_whole(send, status, body, headers)
     return status
 
 
 def error_headers(error: GatewayError) -> list[Header]:
     """Return the headers that tell an SDK whether and when to try again."""
-    is_hopeless = isinstance(error, OverLimit) and error.retry_after_s is None
+    is_too_large = isinstance(error, OverLimit) and error.retry_after_s is None
+    is_hopeless = is_too_large or error.code in _SPENT_CODES
     may_retry = error.status in _WORTH_RETRYING and not is_hopeless
     headers = [(b"x-should-retry", b"true" if may_retry else b"false")]
     if error.retry_after_s is not None:

@@ -37,6 +37,14 @@ class ServerSettings:
         least=1,
         most=1_000_000,
     )
+    ping_s: float = setting(
+        "How long a stream may say nothing before its client gets a sign of life in its dialect: "
+        "Anthropic's `ping`, or a comment. 0 sends none.",
+        default=10.0,
+        unit="s",
+        least=0.0,
+        most=3600.0,
+    )
     log: str = setting(
         "Where the one line for each request goes: `stderr`, `off`, or a file's path.",
         default="stderr",

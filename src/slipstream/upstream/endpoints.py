@@ -27,14 +27,17 @@ def endpoint_of(
     """Return where a provider is reached and how it differs; None, and a problem, if it cannot be.
 
     Args:
-        name: Of a row, or of a provider that the table describes itself.
+        name: Of a row, or of a provider that the table describes itself or says what it is like.
     """
-    row = BY_NAME.get(name)
+    row = BY_NAME.get(provider.like or name)
     base_url = row.base_url if row and provider.base_url is None else provider.base_url
     key = f"providers.{name}"
     if base_url is None or (row is None and provider.dialect is None):
-        known = nearest(name, BY_NAME)
-        problems.add(key, f"not a built-in name{known}; others need 'dialect' and 'base_url'")
+        problems.add(
+            key,
+            f"not a built-in name{nearest(name, BY_NAME)}; others need 'like', or 'dialect' and "
+            "'base_url'",
+        )
         return None
     try:
         parse_base_url(base_url)
@@ -60,8 +63,8 @@ def endpoint_of(
         base_url=base_url,
         key=secret,
         dialect=dialect,
+        like=row.name,
         relaxes_schemas=provider.relaxes_schemas,
         asks_usage=row.asks_usage,
-        refused_fields=row.refused_fields,
         is_reasoning_outside=row.is_reasoning_outside,
     )

@@ -15,14 +15,18 @@ from slipstream.wire.cerebras.from_openai import CerebrasView, whole_answer
 from slipstream.wire.cerebras.to_openai import adapt_to_openai
 from slipstream.wire.chat import answers_out as chat_out
 from slipstream.wire.chat import reading as chat
+from slipstream.wire.completions import answers_out as completions_out
+from slipstream.wire.completions import reading as completions
 from slipstream.wire.messages import answers_out as messages_out
 from slipstream.wire.messages import reading as messages
-from slipstream.wire.messages.counting import estimate_tokens
 from slipstream.wire.responses import answers_out as responses_out
 from slipstream.wire.responses import reading as responses
+from slipstream.wire.responses.following import UNKEPT, Following, own_response_id
 from slipstream.wire.talk.asking import Asked
-from slipstream.wire.talk.events import Event
+from slipstream.wire.talk.counting import estimate_tokens
+from slipstream.wire.talk.events import Event, Said, Thought
 
+_STORED: Final = msgspec.Raw(b"true")
 _NOT_STORED: Final = msgspec.Raw(b"false")
 
 Clock = Callable[[], float]
@@ -75,17 +79,30 @@ def _hear_chat(call: Call, wall_s: Clock) -> Heard:
 
 def _hear_cerebras(call: Call, wall_s: Clock) -> Heard:
     body, changes = adapt_to_openai(call.body)
-    writer = _CerebrasWriter(_chat_writer(call, wall_s, wants_usage=True))
-    return Heard(chat.read_asked(body), writer, changes)
+    chat_writer = _chat_writer(call, wall_s, wants_usage=True, reasoning_field="reasoning")
+    return Heard(chat.read_asked(body), _CerebrasWriter(chat_writer), changes)
 
 
-def _chat_writer(call: Call, wall_s: Clock, wants_usage: bool) -> chat_out.AnswerWriter:
+def _chat_writer(
+    call: Call, wall_s: Clock, wants_usage: bool, reasoning_field: str = "reasoning_content"
+) -> chat_out.AnswerWriter:
     return chat_out.AnswerWriter(
         answer_id=f"chatcmpl-{call.call_id}",
         model=call.model,
         created_s=int(wall_s()),
         wants_usage=wants_usage,
+        reasoning_field=reasoning_field,
     )
+
+
+def _hear_completions(call: Call, wall_s: Clock) -> Heard:
+    writer = completions_out.AnswerWriter(
+        answer_id=f"cmpl-{call.call_id}",
+        model=call.model,
+        created_s=int(wall_s()),
+        wants_usage=call.wants_usage,
+    )
+    return Heard(completions.read_asked(call.body), writer)
 
 
 def _hear_messages(call: Call, wall_s: Clock) -> Heard:
@@ -97,16 +114,24 @@ def _hear_messages(call: Call, wall_s: Clock) -> Heard:
 
 
 def _hear_responses(call: Call, wall_s: Clock) -> Heard:
-    heard = responses.read_asked(call.body)
-    stored = ("store",) if bytes(heard.echo.get("store", b"")) == b"true" else ()
-    heard = msgspec.structs.replace(heard, echo={**heard.echo, "store": _NOT_STORED})
+    following = call.asked if isinstance(call.asked, Following) else UNKEPT
+    heard = responses.read_asked(call.body, earlier=following.earlier, known=following.known)
+    is_missed = bytes(heard.echo.get("store", b"")) == b"true" and not following.is_kept
+    store = _STORED if following.is_kept else _NOT_STORED
+    heard = msgspec.structs.replace(heard, echo={**heard.echo, "store": store})
     writer = responses_out.AnswerWriter(
         heard,
-        response_id=f"resp_{call.call_id}",
+        response_id=own_response_id(call.call_id),
         created_s=int(wall_s()),
         clock=lambda: math.ceil(wall_s()),
     )
-    return Heard(heard.asked, writer, (*stored, *heard.unheard), writer.fail)
+    if following.tell_items is not None:
+        following.tell_items(writer.kept_items)
+    changes = (*(("store",) if is_missed else ()), *heard.unheard)
+    return Heard(heard.asked, writer, changes, writer.fail)
+
+
+_TEXTS: Final = (Said, Thought)
 
 
 class _CerebrasWriter:
@@ -120,6 +145,8 @@ class _CerebrasWriter:
     def write(self, event: Event) -> list[Frame]:
         """Return the frames that one event of a stream makes."""
         frames = self._chat.write(event)
+        if type(event) in _TEXTS and not self._view.is_holding:
+            return frames  # which nothing is held back for
         return [shown for frame in frames for shown in self._view.read(_usage_withheld(frame))]
 
     def whole(self, events: Iterable[Event]) -> Frame:
@@ -138,8 +165,9 @@ def _usage_withheld(frame: Frame) -> Frame:
 _DIALECTS: Final[dict[Dialect, Callable[[Call, Clock], Heard]]] = {
     Dialect.OPENAI_CHAT: _hear_chat,
     Dialect.CEREBRAS_CHAT: _hear_cerebras,
+    Dialect.OPENAI_COMPLETIONS: _hear_completions,
     Dialect.ANTHROPIC_MESSAGES: _hear_messages,
     Dialect.OPENAI_RESPONSES: _hear_responses,
 }
 CLIENTS: Final = tuple(_DIALECTS)
-"""Every dialect in which a client may hold a conversation."""
+"""Every dialect of clients that can be said in another one."""

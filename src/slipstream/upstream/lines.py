@@ -15,8 +15,10 @@ PATHS: Final = {
     Dialect.OPENAI_CHAT: b"/chat/completions",
     Dialect.CEREBRAS_CHAT: b"/chat/completions",
     Dialect.CEREBRAS_COMPLETIONS: b"/completions",
+    Dialect.OPENAI_COMPLETIONS: b"/completions",
     Dialect.ANTHROPIC_MESSAGES: b"/messages",
     Dialect.OPENAI_RESPONSES: b"/responses",
+    Dialect.OPENAI_COMPACTION: b"/responses/compact",
 }
 
 # The version whose requests may say how tokens are chosen; the newer one refuses that.

@@ -11,24 +11,22 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from slipstream.call import Attempt, Call, Dialect, Frames, Serve
+from slipstream.call import Attempt, Call, Deadlines, Dialect, Frames, Serve
 from slipstream.engine.protocol import Embedded, Generate, Ready, Stats
 from slipstream.engine.settings import EngineSettings
-from slipstream.errors import Broken, GatewayError, LoadFailed, TimedOut, UnknownModel, Unsupported
-from slipstream.upstream.hearing import hear, tell_end
+from slipstream.errors import Broken, LoadFailed, TimedOut, UnknownModel, Unsupported
 from slipstream.upstream.local_cerebras import Watch, answer_cerebras, to_cerebras_generate
 from slipstream.upstream.local_cerebras_completions import answer_cerebras_completions
-from slipstream.upstream.local_chat import plain_frames, stream_frames, to_generate
+from slipstream.upstream.local_chat import plain_frames, queued, stream_frames, to_generate
 from slipstream.upstream.local_client import Answer, EngineClient
 from slipstream.upstream.local_completions import Send, plain_completions, stream_completions
 from slipstream.upstream.local_embeddings import answer_embeddings
 from slipstream.upstream.local_process import EngineProcess, State
-from slipstream.upstream.local_talk import TalkAnswer, chat_of
+from slipstream.upstream.local_talk import answer_talk, count_talk
 from slipstream.upstream.local_waits import Waits
 from slipstream.wire.cerebras.completions_request import CerebrasCompletions
 from slipstream.wire.cerebras.request import CerebrasRequest
@@ -36,6 +34,7 @@ from slipstream.wire.chat_answer import ChatAnswer
 from slipstream.wire.chat_request import parse_chat_request
 from slipstream.wire.completions_answer import CompletionAnswer
 from slipstream.wire.completions_request import parse_completions
+from slipstream.wire.talk.asking import Asked
 
 _PATHS: Final = {"chat": "/v1/chat/completions", "embeddings": "/v1/embeddings"}
 
@@ -159,7 +158,7 @@ class LocalModel:
         asked = parse_chat_request(call.body)
         waits = Waits(attempt)
         client, ready = await self._reach("chat", waits)
-        answer = client.generate(_queued(to_generate(asked, tenant=call.key_id), call))
+        answer = client.generate(queued(to_generate(asked, tenant=call.key_id), call))
         head = ChatAnswer(
             answer_id=f"chatcmpl-{call.call_id}",
             model=call.model,
@@ -178,23 +177,10 @@ class LocalModel:
             answer.close()
 
     async def _talk(self, call: Call) -> Frames:
-        attempt = call.attempt
-        assert attempt is not None, "dispatch aims every call"
-        heard = hear(call, self._wall_s)
-        asked, changes = chat_of(heard)
-        waits = Waits(attempt)
-        client, _ = await self._reach("chat", waits)
-        answer = client.generate(_queued(to_generate(asked, tenant=call.key_id), call))
-        answered = stream_frames if call.is_stream else plain_frames
-        try:
-            async with aclosing(answered(answer, TalkAnswer(heard, changes), waits)) as frames:
-                async for frame in frames:
-                    yield frame
-        except GatewayError as error:
-            tell_end(error, heard)
-            raise
-        finally:
-            answer.close()
+        answered = answer_talk(call, self._wall_s, partial(self._reach, "chat"))
+        async with aclosing(answered) as frames:
+            async for frame in frames:
+                yield frame
 
     async def _cerebras_chat(self, call: Call) -> Frames:
         attempt, asked = call.attempt, call.asked
@@ -203,7 +189,7 @@ class LocalModel:
         waits, watch = Waits(attempt), Watch(self._wall_s)
         request = to_cerebras_generate(asked, call.key_id)
         client, ready = await self._reach("chat", waits)
-        answer = client.generate(_queued(request, call))
+        answer = client.generate(queued(request, call))
         try:
             answered = answer_cerebras(call, asked, answer, ready, waits, watch)
             async with aclosing(answered) as frames:
@@ -247,7 +233,7 @@ class LocalModel:
 
         async def send(request: Generate) -> Answer:
             client, _ = await self._reach("chat", Waits(attempt), "completions")
-            return client.generate(_queued(request, call))
+            return client.generate(queued(request, call))
 
         return send
 
@@ -270,6 +256,14 @@ class LocalModel:
         client, _ = await self._reach("embeddings", waits)
         return await waits.bounded(client.embed(inputs, dimensions))
 
+    async def count(self, asked: Asked, deadlines: Deadlines) -> int:
+        """Return how many tokens a conversation has, as the model's template writes it.
+
+        Raises:
+            GatewayError: As an answer to it would, but that it may be too long.
+        """
+        return await count_talk(asked, deadlines, partial(self._reach, "chat"))
+
     async def _reach(
         self, kind: str, waits: Waits, offer: str | None = None
     ) -> tuple[EngineClient, Ready]:
@@ -286,10 +280,3 @@ class LocalModel:
                 f"it is asked at {_PATHS[ready.kind]}."
             )
         return client, ready
-
-
-def _queued(request: Generate, call: Call) -> Generate:
-    """Return the request with what its call says of its place in the queue."""
-    if not call.priority:
-        return request
-    return msgspec.structs.replace(request, priority=request.priority + call.priority)

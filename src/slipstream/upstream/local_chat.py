@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from slipstream.call import Frame, Frames, Usage
+import msgspec
+
+from slipstream.call import Call, Frame, Frames, Usage
 from slipstream.engine.grammar_spec import (
     AnswerForm,
     JsonObject,
@@ -59,6 +61,13 @@ def to_generate(asked: ChatRequest, tenant: str) -> Generate:
         cache_key=asked.cache_key,
         priority=asked.priority,
     )
+
+
+def queued(request: Generate, call: Call) -> Generate:
+    """Return the request with what its call says of its place in the queue."""
+    if not call.priority:
+        return request
+    return msgspec.structs.replace(request, priority=request.priority + call.priority)
 
 
 def _to_message(turn: ChatTurn) -> ChatMessage:

@@ -18,6 +18,8 @@ import msgspec
 from slipstream.engine.merging import DeltaPile
 from slipstream.engine.protocol import (
     Cancel,
+    Count,
+    Counted,
     Delta,
     Embed,
     Embedded,
@@ -38,7 +40,7 @@ from slipstream.upstream.local_errors import error_of
 _RECONNECT_S: Final = 0.02  # a connection to a socket that is not there costs some 20 µs
 
 AnswerPart = Started | Delta | Finished | Failed
-_Reply = TypeVar("_Reply", Stats, Embedded)
+_Reply = TypeVar("_Reply", Stats, Embedded, Counted)
 
 
 class Answer:
@@ -113,6 +115,7 @@ class EngineClient:
         self._answers: dict[int, Answer] = {}
         self._probes: dict[int, asyncio.Future[Stats]] = {}
         self._embeds: dict[int, asyncio.Future[Embedded]] = {}
+        self._counts: dict[int, asyncio.Future[Counted]] = {}
         self._connection: Connection | None = None
         self._ready: Ready | None = None
         self._failure: GatewayError | None = None
@@ -126,8 +129,8 @@ class EngineClient:
 
     @property
     def num_open(self) -> int:
-        """Return how many answers and embeddings are being waited for."""
-        return len(self._answers) + len(self._embeds)
+        """Return how many answers, embeddings and counts are being waited for."""
+        return len(self._answers) + len(self._embeds) + len(self._counts)
 
     def start(self) -> None:
         """Keep connected from now on until `stop`."""
@@ -191,20 +194,29 @@ class EngineClient:
             GatewayError: What the engine refuses, such as a text that is too long.
         """
         ask = Embed(request_id=next(self._ids), inputs=inputs, dimensions=dimensions)
-        found = self._ask(ask, self._embeds)
-        try:
-            return await found
-        finally:
-            if self._embeds.pop(ask.request_id, None) is not None:
-                self._send(Cancel(ask.request_id))
+        return await self._wait(ask, self._embeds)
+
+    async def count(self, ask: Generate) -> int:
+        """Return how many tokens the prompt of a request would have; raises as `embed` does."""
+        counting = Count(next(self._ids), ask)
+        return (await self._wait(counting, self._counts)).num_tokens
 
     def forget(self, answer: Answer) -> None:
         """Take no more parts of an answer, and say so to the process if more would come."""
         if self._answers.pop(answer.request_id, None) is not None and not answer.is_over:
             self._send(Cancel(answer.request_id))
 
+    async def _wait(self, ask: Embed | Count, waiting: dict[int, asyncio.Future[_Reply]]) -> _Reply:
+        """Send what has one reply and wait for it; giving up gives up the work."""
+        found = self._ask(ask, waiting)
+        try:
+            return await found
+        finally:
+            if waiting.pop(ask.request_id, None) is not None:
+                self._send(Cancel(ask.request_id))
+
     def _ask(
-        self, message: Probe | Embed, waiting: dict[int, asyncio.Future[_Reply]]
+        self, message: Probe | Embed | Count, waiting: dict[int, asyncio.Future[_Reply]]
     ) -> asyncio.Future[_Reply]:
         """Send what has one reply, and note who waits for it."""
         if not self._send(message):
@@ -243,8 +255,12 @@ class EngineClient:
                 _settle(self._probes.pop(message.request_id, None), message)
             case Embedded():
                 _settle(self._embeds.pop(message.request_id, None), message)
+            case Counted():
+                _settle(self._counts.pop(message.request_id, None), message)
             case Failed() if message.request_id in self._embeds:
                 _fail(self._embeds.pop(message.request_id), error_of(message))
+            case Failed() if message.request_id in self._counts:
+                _fail(self._counts.pop(message.request_id), error_of(message))
             case _:
                 answer = self._answers.get(message.request_id)
                 if answer is not None:  # otherwise it was given up meanwhile
@@ -255,12 +271,13 @@ class EngineClient:
         answers, self._answers = self._answers, {}
         probes, self._probes = self._probes, {}
         embeds, self._embeds = self._embeds, {}
+        counts, self._counts = self._counts, {}
         for answer in answers.values():
             if not answer.is_over:
                 answer.fail("the model's process ended")
-        for waiting in (probes, embeds):
-            for found in waiting.values():
-                _fail(found, Broken("the model's process ended"))
+        lost: list[asyncio.Future[Any]] = [*probes.values(), *embeds.values(), *counts.values()]
+        for found in lost:
+            _fail(found, Broken("the model's process ended"))
         self._announce()
 
     def _announce(self) -> None:

@@ -4,17 +4,24 @@ What is asked becomes the chat request that the model would have got from a chat
 every limit and default is the same; what the engine says becomes events, and frames of them.
 """
 
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import aclosing
 from typing import Final
 
 import msgspec
 
-from slipstream.call import Frame, Meaning, Usage
-from slipstream.engine.protocol import Delta, ToolCall
-from slipstream.upstream.hearing import Heard
+from slipstream.call import Call, Deadlines, Frame, Frames, Meaning, Usage
+from slipstream.engine.protocol import Delta, Ready, ToolCall
+from slipstream.errors import BadRequest, GatewayError
+from slipstream.upstream.hearing import Clock, Heard, hear, tell_end
+from slipstream.upstream.local_chat import plain_frames, queued, stream_frames, to_generate
+from slipstream.upstream.local_client import EngineClient
+from slipstream.upstream.local_waits import Bounds, Waits
+from slipstream.upstream.local_words import check_calls, in_clients_words
 from slipstream.wire.chat.writing import write_asked
 from slipstream.wire.chat_request import ChatRequest, parse_chat_request
-from slipstream.wire.talk.asking import Target
+from slipstream.wire.talk.asking import Asked, Target
 from slipstream.wire.talk.custom_tools import as_input, custom_names
 from slipstream.wire.talk.events import (
     Began,
@@ -28,19 +35,76 @@ from slipstream.wire.talk.events import (
     Thought,
 )
 
+Reach = Callable[[Waits], Awaitable[tuple[EngineClient, Ready]]]
+"""Returns the client of a process that answers, started if need be."""
+
 _VENDOR: Final = "local"
 _BEGAN: Final = Began()
 
 
-def chat_of(heard: Heard) -> tuple[ChatRequest, tuple[str, ...]]:
+def chat_of(asked: Asked) -> tuple[ChatRequest, tuple[str, ...]]:
     """Return what a client asks as a chat, and what of it the model gets otherwise.
 
     Raises:
-        BadRequest: No model of ours takes it.
+        BadRequest: No model of ours takes it; the error names the client's field.
         Unsupported: It asks for what chat has no word for.
     """
-    written = write_asked(heard.asked, Target(vendor=_VENDOR, model=heard.asked.model))
-    return parse_chat_request(written.body), (*heard.changes, *written.changes)
+    check_calls(asked)
+    stops = asked.sampling.stop  # chat's bound of four is none of the engine's
+    sampling = msgspec.structs.replace(asked.sampling, stop=())
+    written = write_asked(
+        msgspec.structs.replace(asked, sampling=sampling),
+        Target(vendor=_VENDOR, model=asked.model),
+    )
+    try:
+        chat = parse_chat_request(written.body)
+    except BadRequest as error:
+        in_clients_words(error, asked)
+        raise
+    return msgspec.structs.replace(chat, stop=stops), written.changes
+
+
+async def answer_talk(call: Call, wall_s: Clock, reach: Reach) -> Frames:
+    """Answer a conversation in the dialect of its client.
+
+    Raises:
+        GatewayError: From the iteration: the body, the model, or a deadline.
+    """
+    attempt = call.attempt
+    assert attempt is not None, "dispatch aims every call"
+    heard = hear(call, wall_s)
+    asked, changes = chat_of(heard.asked)
+    waits = Waits(attempt)
+    client, _ = await reach(waits)
+    answer = client.generate(queued(to_generate(asked, tenant=call.key_id), call))
+    head = TalkAnswer(heard, (*heard.changes, *changes))
+    answered = stream_frames if call.is_stream else plain_frames
+    try:
+        async with aclosing(answered(answer, head, waits)) as frames:
+            async for frame in frames:
+                yield frame
+    except GatewayError as error:
+        in_clients_words(error, heard.asked)
+        tell_end(error, heard)
+        raise
+    finally:
+        answer.close()
+
+
+async def count_talk(asked: Asked, deadlines: Deadlines, reach: Reach) -> int:
+    """Return how many tokens a conversation has, as the model's template writes it.
+
+    Raises:
+        GatewayError: As `answer_talk`.
+    """
+    chat, _ = chat_of(asked)
+    waits = Waits(Bounds(deadlines, asyncio.get_running_loop().time() + deadlines.total_s))
+    client, _ = await reach(waits)
+    try:
+        return await waits.bounded(client.count(to_generate(chat, tenant="")))
+    except GatewayError as error:
+        in_clients_words(error, asked)
+        raise
 
 
 class TalkAnswer:
@@ -95,7 +159,7 @@ class TalkAnswer:
         if piece.tool_call is not None:
             yield from self._call(piece.tool_call)
         if piece.finish is not None:
-            yield Ended(reason=piece.finish)
+            yield Ended(reason=piece.finish, stop_sequence=piece.stop)
 
     def _call(self, call: ToolCall) -> Iterator[Event]:
         index, self._num_calls = self._num_calls, self._num_calls + 1

@@ -1,10 +1,10 @@
-"""The deadlines of one attempt at a model that we run."""
+"""The deadlines of one attempt at a model that we run, or of what else it is asked."""
 
 import asyncio
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
-from slipstream.call import Attempt
+from slipstream.call import Deadlines
 from slipstream.engine.protocol import Delta
 from slipstream.errors import Phase, TimedOut
 from slipstream.upstream.local_client import Answer, AnswerPart
@@ -12,12 +12,31 @@ from slipstream.upstream.local_client import Answer, AnswerPart
 T = TypeVar("T")
 
 
+class Bounded(Protocol):
+    """Whatever has deadlines: an attempt."""
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """Of each phase."""
+
+    @property
+    def total_deadline_s(self) -> float:
+        """On the loop's clock."""
+
+
+class Bounds(NamedTuple):
+    """Deadlines of what is no attempt."""
+
+    deadlines: Deadlines
+    total_deadline_s: float
+
+
 class Waits:
     """Each wait ends at the nearest of its phase's deadline and the total."""
 
     __slots__ = ("_attempt", "_loop", "_phase", "_until_s")
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Bounded) -> None:
         self._attempt = attempt
         self._loop = asyncio.get_running_loop()
         self._phase: Phase = "first_token"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from slipstream.call import Deadlines
 from slipstream.errors import UpstreamError
-from slipstream.upstream.relay import ModelEntry, Relay
+from slipstream.upstream.relay import Relay
+from slipstream.wire.models_in import ModelEntry
 
 _logger = logging.getLogger(__name__)
 

@@ -7,32 +7,40 @@ that a client sends can change them.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from slipstream.call import Call, Deadlines, Dialect, Frame, Frames, Secret, Serve
-from slipstream.catalog.providers import Spoken, base_path_of, embeddings_of, spoken_by
+from slipstream.call import Call, Dialect, Frame, Frames, Secret, Serve
+from slipstream.catalog.providers import (
+    Spoken,
+    base_path_of,
+    embeddings_of,
+    listing_of,
+    spoken_by,
+)
 from slipstream.errors import Broken, Unsupported, UpstreamError
 from slipstream.upstream.hearing import CLIENTS
 from slipstream.upstream.http.client import HttpClient
-from slipstream.upstream.http.messages import HttpRequest, encode_head, parse_base_url
+from slipstream.upstream.http.messages import parse_base_url
 from slipstream.upstream.http.response import HttpResponse
-from slipstream.upstream.lines import Line, headers_of, line_of
-from slipstream.upstream.relay_bodies import Habits, Prepare, bodies_for
+from slipstream.upstream.lines import PATHS, Line, headers_of, line_of
+from slipstream.upstream.relay_bodies import Prepare, Ways, bodies_for
+from slipstream.upstream.relay_counting import counting_messages
 from slipstream.upstream.relay_embeddings import relay_embeddings
+from slipstream.upstream.relay_models import ListModels, listing_models
 from slipstream.upstream.relay_reading import Reading, shaping
-from slipstream.upstream.relay_scan import ScannedStream
-from slipstream.upstream.translate import Peer, Reader, Translation
+from slipstream.upstream.relay_scan import SCANS, ScannedStream
+from slipstream.upstream.translate import Peer, Translation
 from slipstream.wire.cerebras.from_openai import CerebrasView, whole_answer
-from slipstream.wire.errors_in import read_error, read_retry_after
+from slipstream.wire.errors_in import read_error
 from slipstream.wire.gemini import errors_in as gemini_errors
-from slipstream.wire.messages import answers_in as messages_in
 from slipstream.wire.messages import errors_in as messages_errors
 from slipstream.wire.openai_chat_answers import AnswerStream, read_answer
-from slipstream.wire.responses import answers_in as responses_in
+from slipstream.wire.rate_hints import wait_in_body, wait_in_headers
 from slipstream.wire.responses import errors_in as responses_errors
 
 
@@ -43,8 +51,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         name: The provider's name in routes and reports.
         base_url: Everything before `/chat/completions` and `/embeddings`.
         key: None for an upstream that wants none.
+        like: The name of the row whose habits it has; None for a server that is like none.
         asks_usage: Its streams report usage only when asked to.
-        refused_fields: Request fields to leave out.
         is_reasoning_outside: It counts reasoning beside `completion_tokens`.
         dialect: What it speaks; None for what the row of its name says.
         relaxes_schemas: Keywords that a strict schema cannot have there are left out, and named,
@@ -54,11 +62,16 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     base_url: str
     key: Secret | None = None
+    like: str | None = None
     asks_usage: bool = True
-    refused_fields: tuple[str, ...] = ()
     is_reasoning_outside: bool = False
     dialect: Dialect | None = None
     relaxes_schemas: bool = False
+
+    @property
+    def row(self) -> str:
+        """The name by which tables know what it is like."""
+        return self.like or self.name
 
 
 class _ReadFailure(Protocol):
@@ -72,33 +85,8 @@ _FAILURES: Final[dict[Dialect, _ReadFailure]] = {
     Dialect.OPENAI_RESPONSES: responses_errors.read_failure,
     Dialect.GEMINI: gemini_errors.read_failure,
 }
-# Who looks at an answer from the side, and which events need no look.
-_READERS: Final[dict[Dialect, tuple[Callable[..., Reader], tuple[bytes, ...]]]] = {
-    Dialect.ANTHROPIC_MESSAGES: (
-        messages_in.AnswerReader,
-        (b"event: content_block_delta\ndata: {",),
-    ),
-    Dialect.OPENAI_RESPONSES: (
-        responses_in.AnswerReader,
-        (
-            b"event: response.output_text.delta\ndata: {",
-            b"event: response.function_call_arguments.delta\ndata: {",
-            b"event: response.reasoning_summary_text.delta\ndata: {",
-        ),
-    ),
-}
-
-
-class ModelEntry(msgspec.Struct):
-    """What a provider's list of models says of one, as far as we repeat it."""
-
-    id: str
-    created: int | None = None
-    owned_by: str | None = None
-
-
-class _ModelList(msgspec.Struct):
-    data: list[ModelEntry]
+# Dialects that a provider speaks beside another of its own, at a path beside that one's.
+_BESIDE: Final = (Dialect.CEREBRAS_COMPLETIONS, Dialect.OPENAI_COMPACTION)
 
 
 class _Way(NamedTuple):
@@ -128,36 +116,42 @@ class Relay:
         self._client = client
         self._now = now
         self.origin, path = address = parse_base_url(endpoint.base_url)
-        spoken = spoken_by(endpoint.name, endpoint.dialect)
+        spoken = spoken_by(endpoint.row, endpoint.dialect)
         plain = headers_of(Spoken(dialect=Dialect.OPENAI_CHAT), endpoint.key)
-        self._models_target = path.encode() + b"/models"
-        is_at_base = base_path_of(endpoint.name, spoken[0], path) == path
-        models_headers = headers_of(spoken[0], endpoint.key) if is_at_base else plain
-        self._models_head = encode_head(self.origin, b"GET", self._models_target, models_headers)
+        listing = listing_of(endpoint.row, endpoint.dialect)
+        self.list_models: ListModels = listing_models(
+            listing,
+            address=(self.origin, base_path_of(endpoint.row, listing, path)),
+            key=endpoint.key,
+            client=client,
+            failure=self._failure,
+        )
         lines = [
-            line_of(one, self.origin, base_path_of(endpoint.name, one, path), endpoint.key)
+            line_of(one, self.origin, base_path_of(endpoint.row, one, path), endpoint.key)
             for one in spoken
         ]
-        translation = Translation(
+        ways = Ways(endpoint.row, endpoint.asks_usage, endpoint.relaxes_schemas)
+        prepare = bodies_for(Dialect.ANTHROPIC_MESSAGES, ways)[Dialect.ANTHROPIC_MESSAGES]
+        self.count_messages = counting_messages(lines, prepare, client, self._failure)
+        self._translation = Translation(
             lines,
-            Peer(endpoint.name, endpoint.is_reasoning_outside, endpoint.relaxes_schemas),
+            Peer(endpoint.row, endpoint.is_reasoning_outside, endpoint.relaxes_schemas),
             client,
             failure=self._failure,
             wall_s=wall_s,
         )
         self._leaves: dict[Dialect, Serve] = {
             Dialect.OPENAI_EMBEDDINGS: relay_embeddings(
-                embeddings_of(endpoint.name),
+                embeddings_of(endpoint.row),
                 provider=endpoint.name,
                 address=address,
                 headers=plain,
                 client=client,
                 failure=self._failure,
             ),
-            Dialect.OPENAI_COMPLETIONS: self._refuse_completions,
             Dialect.CEREBRAS_COMPLETIONS: self._refuse_completions,
-            **dict.fromkeys(CLIENTS, translation),
-            **self._ways(lines),
+            **dict.fromkeys(CLIENTS, self._translation),
+            **self._ways(lines, ways),
         }
 
     def __call__(self, call: Call) -> Frames:
@@ -173,31 +167,33 @@ class Relay:
         """
         return self._leaves[call.dialect](call)
 
-    def _ways(self, lines: Sequence[Line]) -> dict[Dialect, Serve]:
+    def _ways(self, lines: Sequence[Line], ways: Ways) -> dict[Dialect, Serve]:
         """Return the leaves for calls whose bytes are relayed."""
-        endpoint = self._endpoint
-        habits = Habits(endpoint.asks_usage, endpoint.refused_fields, endpoint.relaxes_schemas)
         leaves: dict[Dialect, Serve] = {}
         for line in lines:
-            for dialect, prepare in bodies_for(line.dialect, habits).items():
+            for dialect, prepare in bodies_for(line.dialect, ways).items():
                 leaves[dialect] = partial(self._relay, self._way(line, dialect, prepare))
         return leaves
 
     def _way(self, line: Line, dialect: Dialect, prepare: Prepare) -> _Way:
-        if dialect in _READERS:
-            (reader, ordinary), vendor = _READERS[dialect], self._endpoint.name
-            return _Way(line, prepare, scan=lambda: ScannedStream(reader(vendor=vendor), ordinary))
-        if dialect is Dialect.CEREBRAS_COMPLETIONS:
-            spoken = Spoken(dialect=dialect)
-            base = line.target("", False).decode().removesuffix("/chat/completions")
-            line = line_of(spoken, self.origin, base, self._endpoint.key)
+        if dialect in _BESIDE:
+            base = line.target("", False).removesuffix(PATHS[line.dialect]).decode()
+            line = line_of(Spoken(dialect=dialect), self.origin, base, self._endpoint.key)
+        if dialect in SCANS:
+            return _Way(line, prepare, scan=partial(SCANS[dialect], self._endpoint.row))
         is_foreign = dialect is Dialect.CEREBRAS_CHAT and line.dialect is not dialect
         return _Way(line, prepare, is_foreign)
 
     async def _relay(self, way: _Way, call: Call) -> Frames:
         attempt = call.attempt
         assert attempt is not None, "dispatch aims every call"
-        body, changes = way.prepare(call, attempt.target.model)
+        prepared = way.prepare(call, attempt.target.model)
+        if prepared is None:
+            async with aclosing(self._translation(call)) as frames:
+                async for frame in frames:
+                    yield frame
+            return
+        body, changes = prepared
         request = way.line.request(
             attempt.target.model, body, is_stream=call.is_stream, more=call.headers
         )
@@ -252,42 +248,24 @@ class Relay:
 
     async def _refuse_completions(self, call: Call) -> Frames:
         raise Unsupported(
-            f"Text completions are not relayed to '{self._endpoint.name}': send them to a model "
-            "that this gateway runs itself, or ask this one at /v1/chat/completions."
+            f"Text completions in Cerebras's words are not relayed to '{self._endpoint.name}': "
+            "send them to Cerebras or to a model that this gateway runs itself, or ask this one at "
+            "/v1/chat/completions."
         )
         yield  # like every leaf, it refuses when it is iterated
-
-    async def list_models(self, deadlines: Deadlines, total_deadline_s: float) -> list[ModelEntry]:
-        """Return the models that the provider lists now.
-
-        Raises:
-            UpstreamError: It cannot be reached, refuses, or answers with something else.
-        """
-        request = HttpRequest(
-            origin=self.origin,
-            method=b"GET",
-            target=self._models_target,
-            head=self._models_head,
-        )
-        response = await self._client.open(request, deadlines, total_deadline_s)
-        try:
-            if response.status != 200:
-                raise await self._failure(response)
-            return msgspec.json.decode(await response.read(), type=_ModelList).data
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-            raise Broken(f"the list of models is not in OpenAI's shape: {exc}") from exc
-        finally:
-            response.close()
 
     async def _failure(
         self, response: HttpResponse, dialect: Dialect = Dialect.OPENAI_CHAT
     ) -> UpstreamError:
         if response.status < 400:
             return Broken(f"the provider answered with status {response.status}")
-        wait_s = read_retry_after(dict(response.headers), self._now())
+        now = self._now()
+        wait_s = wait_in_headers(dict(response.headers), now)
         try:
             body = await response.read()
         except UpstreamError:
             body = b""  # the status has said what matters
+        if wait_s is None:
+            wait_s = wait_in_body(body, now)
         read = _FAILURES.get(dialect, read_error)
         return read(response.status, body, retry_after_s=wait_s)

@@ -7,7 +7,6 @@ import msgspec
 
 from slipstream.call import Frame, Meaning
 from slipstream.errors import Broken, StreamCut
-from slipstream.upstream.http.response import HttpResponse
 from slipstream.wire.cerebras.from_openai import CerebrasView
 from slipstream.wire.sse import EventSplitter, EventTooLarge
 
@@ -34,6 +33,19 @@ def shaping(view: Callable[[], CerebrasView] | None, changes: tuple[str, ...]) -
     return shape
 
 
+class Listening(Protocol):
+    """Is told how far an answer is, as HttpResponse is."""
+
+    def expect_meaning(self) -> None:
+        """Hear that bytes come which may mean nothing yet."""
+
+    def note_meaning(self) -> None:
+        """Hear that the answer has begun to say something."""
+
+    def leave(self) -> None:
+        """Hear that what is still to come does not matter."""
+
+
 class Scanning(Protocol):
     """Says of each event of a stream what it is to the layers that relay it."""
 
@@ -53,7 +65,7 @@ class Reading:
 
     __slots__ = ("_is_silent", "_response", "_shape", "_splitter", "_stream", "has_ended")
 
-    def __init__(self, response: HttpResponse, stream: Scanning, shape: Shape | None) -> None:
+    def __init__(self, response: Listening, stream: Scanning, shape: Shape | None) -> None:
         self._response = response
         self._stream = stream
         self._shape = shape

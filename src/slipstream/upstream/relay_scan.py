@@ -3,10 +3,14 @@
 They are relayed as they are; the dialect's own reader looks on from the side.
 """
 
+from collections.abc import Callable
 from typing import Final
 
-from slipstream.call import Frame, Meaning, Usage
-from slipstream.upstream.translate import Reader
+from slipstream.call import Dialect, Frame, Meaning, Usage
+from slipstream.upstream.translate_reading import Reader
+from slipstream.wire.messages import answers_in as messages_in
+from slipstream.wire.responses import answers_in as responses_in
+from slipstream.wire.responses.compaction_in import CompactionReader
 from slipstream.wire.talk.events import Began, Counted, Ended, Event, Failed, Over, Pinged, Sealed
 
 # What is cut or broken does not end so.
@@ -73,3 +77,26 @@ class ScannedStream:
                 case _ if not isinstance(event, _SILENT):
                     meaning = Meaning.CONTENT
         return Frame(data, meaning, usage)
+
+
+def _scan_messages(vendor: str) -> ScannedStream:
+    return ScannedStream(
+        messages_in.AnswerReader(vendor=vendor), (b"event: content_block_delta\ndata: {",)
+    )
+
+
+def _scan_responses(vendor: str) -> ScannedStream:
+    ordinary = (
+        b"event: response.output_text.delta\ndata: {",
+        b"event: response.function_call_arguments.delta\ndata: {",
+        b"event: response.reasoning_summary_text.delta\ndata: {",
+    )
+    return ScannedStream(responses_in.AnswerReader(vendor=vendor), ordinary)
+
+
+SCANS: Final[dict[Dialect, Callable[[str], ScannedStream]]] = {
+    Dialect.ANTHROPIC_MESSAGES: _scan_messages,
+    Dialect.OPENAI_RESPONSES: _scan_responses,
+    Dialect.OPENAI_COMPACTION: lambda vendor: ScannedStream(CompactionReader(vendor=vendor)),
+}
+"""By dialect, what begins to look at one answer of a vendor."""

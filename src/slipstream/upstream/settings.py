@@ -2,10 +2,18 @@
 
 from dataclasses import dataclass
 
+from slipstream.catalog.providers import BY_NAME
 from slipstream.routing.settings import PROFILES
 from slipstream.settings import setting
 
-DIALECTS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini", "cerebras_chat")
+DIALECTS = (
+    "openai_chat",
+    "openai_responses",
+    "openai_completions",
+    "anthropic_messages",
+    "gemini",
+    "cerebras_chat",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +26,20 @@ class ProviderSettings:
         is_secret=True,
     )
     base_url: str | None = setting(
-        "Everything before `/chat/completions`, `/responses`, `/messages`, `/embeddings` or, for "
-        "`gemini`, `/models`; needed for a name that is not built in.",
+        "Everything before `/chat/completions`, `/completions`, `/responses`, `/messages`, "
+        "`/embeddings` or, for `gemini`, `/models`; needed for a name that is not built in.",
         default=None,
     )
+    like: str | None = setting(
+        "The built-in provider or server that it is: it speaks the same, has the same habits and "
+        "the same prices. For a second one of the same kind, under a name of your own.",
+        default=None,
+        choices=tuple(BY_NAME),
+    )
     dialect: str | None = setting(
-        "What it speaks; needed for a name that is not built in.", default=None, choices=DIALECTS
+        "What it speaks; needed for a name that is not built in and like none that is.",
+        default=None,
+        choices=DIALECTS,
     )
     relaxes_schemas: bool = setting(
         "Where it takes only some keywords of a strict JSON Schema: leave the others out, and name "

@@ -7,47 +7,31 @@ Of the provider's dialects the first one is spoken that can say what is asked. T
 others cannot are the target's, so another target may be tried.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple
 
-import msgspec
-
-from slipstream.call import Call, Dialect, Frame, Frames, Meaning
+from slipstream.call import Call, Dialect, Frames
 from slipstream.catalog.traits import traits_of
-from slipstream.errors import Broken, GatewayError, StreamCut, Unsupported, UpstreamError
-from slipstream.upstream.hearing import Clock, Writer, hear, tell_end
+from slipstream.errors import Broken, GatewayError, Unsupported, UpstreamError
+from slipstream.upstream.hearing import Clock, hear, tell_end
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.response import HttpResponse
 from slipstream.upstream.lines import Line
-from slipstream.upstream.relay_reading import split
+from slipstream.upstream.translate_reading import Reader, TranslatedReading, raise_failed
 from slipstream.wire.cerebras.models import MODELS
 from slipstream.wire.cerebras.outbound import adapt_chat
 from slipstream.wire.chat import answers_in as chat_in
 from slipstream.wire.chat import writing as chat
+from slipstream.wire.completions import answers_in as completions_in
+from slipstream.wire.completions import writing as completions
 from slipstream.wire.gemini import answers_in as gemini_in
 from slipstream.wire.gemini import writing as gemini
 from slipstream.wire.messages import answers_in as messages_in
 from slipstream.wire.messages import writing as messages
 from slipstream.wire.responses import answers_in as responses_in
 from slipstream.wire.responses import writing as responses
-from slipstream.wire.sse import EventSplitter
 from slipstream.wire.talk.asking import Asked, Target, Written
 from slipstream.wire.talk.custom_tools import custom_names
-from slipstream.wire.talk.events import Event, Failed
-
-
-class Reader(Protocol):
-    """Reads one answer of a provider."""
-
-    def read_whole(self, body: bytes) -> list[Event]:
-        """Return the events of a plain answer."""
-
-    def read(self, event: bytes) -> list[Event]:
-        """Return what one whole event of a stream means."""
-
-    def end(self) -> list[Event]:
-        """Return what the end of the bytes means."""
 
 
 class Peer(NamedTuple):
@@ -102,6 +86,10 @@ TONGUES: Final[dict[Dialect, _Tongue]] = {
         lambda asked, target, peer: responses.write_asked(asked, target),
         lambda asked, peer, own_id: responses_in.AnswerReader(vendor=peer.vendor),
     ),
+    Dialect.OPENAI_COMPLETIONS: _Tongue(
+        lambda asked, target, peer: completions.write_asked(asked, target),
+        lambda asked, peer, own_id: completions_in.AnswerReader(asked),
+    ),
     Dialect.GEMINI: _Tongue(
         lambda asked, target, peer: gemini.write_asked(asked, target),
         lambda asked, peer, own_id: gemini_in.AnswerReader(
@@ -153,11 +141,20 @@ class Translation:
         try:
             if response.status != 200:
                 raise await self._failure(response, line.dialect)
-            reading = _Reading(response, reader, heard.writer, (*heard.changes, *written.changes))
-            answered = reading.streamed() if call.is_stream else reading.whole()
-            async with aclosing(answered) as frames:
-                async for frame in frames:
+            changes = (*heard.changes, *written.changes)
+            reading = TranslatedReading(response, reader, heard.writer, changes)
+            if not call.is_stream:
+                yield reading.whole(await response.read())
+                return
+            await _require_event_stream(response, reader)
+            response.expect_meaning()
+            async for data in response.chunks():
+                for frame in reading.feed(data):
                     yield frame
+                if reading.has_ended:
+                    return
+            for frame in reading.finish():
+                yield frame
         except GatewayError as error:
             tell_end(error, heard)
             raise
@@ -176,7 +173,8 @@ class Translation:
             refuses=traits.refuses,
         )
         refusals: list[Unsupported] = []
-        for line in self._lines:
+        spoken = [line for line in self._lines if line.dialect not in traits.refuses]
+        for line in spoken or self._lines:
             try:
                 return line, TONGUES[line.dialect].write(asked, target, self._peer)
             except Unsupported as error:
@@ -184,101 +182,10 @@ class Translation:
         raise refusals[0]
 
 
-class _Reading:
-    """One answer's bytes on their way to the frames of another dialect; see relay_reading.py."""
-
-    __slots__ = (
-        "_changes",
-        "_has_ended",
-        "_is_silent",
-        "_reader",
-        "_response",
-        "_splitter",
-        "_writer",
-    )
-
-    def __init__(
-        self, response: HttpResponse, reader: Reader, writer: Writer, changes: tuple[str, ...]
-    ) -> None:
-        self._response, self._reader, self._writer = response, reader, writer
-        self._changes = changes  # not told yet
-        self._splitter = EventSplitter()
-        self._is_silent = True
-        self._has_ended = False
-
-    async def whole(self) -> Frames:
-        """Yield a plain answer."""
-        events = self._reader.read_whole(await self._response.read())
-        _raise_failed(events)
-        yield self._telling(self._writer.whole(events))
-
-    async def streamed(self) -> Frames:
-        """Yield a streamed answer."""
-        response = self._response
-        await _require_event_stream(response, self._reader)
-        response.expect_meaning()
-        async for data in response.chunks():
-            for frame in self._feed(data):
-                yield frame
-            if self._has_ended:
-                return
-        for frame in self._finish():
-            yield frame
-
-    def _feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames of the events that became whole, none after the terminal one."""
-        for event in split(self._splitter, data):
-            for frame in self._written(self._reader.read(event)):
-                yield frame
-                if frame.meaning is Meaning.END:
-                    return
-
-    def _finish(self) -> Iterator[Frame]:
-        """Yield what the end of the bytes means.
-
-        Raises:
-            StreamCut: It came before the terminal event, or in the middle of one.
-        """
-        if rest := self._splitter.finish():
-            try:
-                events = self._reader.read(rest + b"\n\n")
-            except Broken as exc:
-                raise StreamCut("the stream ended in the middle of an event") from exc
-            yield from self._written(events)
-        if not self._has_ended:
-            yield from self._written(self._reader.end())
-
-    def _written(self, events: list[Event]) -> Iterator[Frame]:
-        for event in events:
-            if type(event) is Failed:
-                raise event.error
-            for frame in self._writer.write(event):
-                if frame.meaning is Meaning.END:
-                    self._has_ended = True
-                    self._response.leave()
-                elif self._is_silent and frame.meaning is Meaning.CONTENT:
-                    self._is_silent = False
-                    self._response.note_meaning()
-                yield self._telling(frame)
-
-    def _telling(self, frame: Frame) -> Frame:
-        """Tell with the first frame what was changed."""
-        if not self._changes:
-            return frame
-        changes, self._changes = self._changes, ()
-        return msgspec.structs.replace(frame, changes=changes)
-
-
 async def _require_event_stream(response: HttpResponse, reader: Reader) -> None:
     """Refuse a 200 that is no stream; it is often an error in disguise."""
     content_type = response.header(b"content-type") or b""
     if content_type.lower().startswith(b"text/event-stream"):
         return
-    _raise_failed(reader.read_whole(await response.read()))
+    raise_failed(reader.read_whole(await response.read()))
     raise Broken("the provider answered a streaming request with a plain answer")
-
-
-def _raise_failed(events: list[Event]) -> None:
-    for event in events:
-        if isinstance(event, Failed):
-            raise event.error

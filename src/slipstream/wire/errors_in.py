@@ -6,9 +6,6 @@ provider says of a refused key is never repeated to the client: it may quote the
 Source: the providers' SDKs and error pages, collected 2026-11-21.
 """
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from math import isfinite
 from typing import Any
 
 import msgspec
@@ -16,7 +13,6 @@ import msgspec
 from slipstream.errors import Busy, Fault, Rejected, UpstreamError
 from slipstream.wire.invalid import UNREADABLE
 
-MAX_RETRY_AFTER_S = 3600.0  # longer waits are no use to a request; the SDKs give up at 120 s
 _MAX_MESSAGE_CHARS = 2000
 
 # Words by which providers without a code of their own say that the prompt is too long.
@@ -36,12 +32,18 @@ _CONTEXT_CODES = frozenset({"context_length_exceeded", "3051"})  # the number is
 # Some answer 400 to a key that they do not know.
 _KEY_WORDS = ("api key not valid", "incorrect api key", "invalid api key", "api_key_invalid")
 _KEY_STATUSES = frozenset({401, 402, 403})
+_FORBIDDEN = 403
+_UNAVAILABLE = 503
+# By which OpenRouter says that it is the prompt that is refused, and not the key.
+_MODERATED_TYPES = frozenset({"content_policy_violation", "moderation", "input_moderated"})
 _BUSY_STATUSES = frozenset({429, 529})
-# Codes by which Cerebras says of what there is no more; a full queue is no quota of the caller's.
+# Codes that say of what there is no more, Cerebras's but for the last; a full queue is no quota of
+# the caller's.
 _BUSY_CODES = {
     "request_quota_exceeded": Fault.QUOTA,
     "token_quota_exceeded": Fault.QUOTA,
     "queue_exceeded": Fault.TARGET,
+    "insufficient_quota": Fault.QUOTA,  # OpenAI's: the account's money is spent
 }
 
 # The status that an error would have had, by what it calls itself in `code`, `type` or `status`.
@@ -64,7 +66,6 @@ _STATUS_OF_WORD = {
     "NOT_FOUND": 404,
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
-    "insufficient_quota": 429,
     "too_many_requests_error": 429,
     "too_many_tokens_error": 429,
     **dict.fromkeys(_BUSY_CODES, 429),
@@ -84,13 +85,15 @@ def read_error(status: int, body: bytes, *, retry_after_s: float | None) -> Upst
         status: The HTTP status; 200 for an error inside an answer or a stream, whose own code then
             decides.
         body: The answer's body, of any shape.
-        retry_after_s: From the headers, see `read_retry_after`.
+        retry_after_s: From the headers and the body; see rate_hints.py.
     """
     said = _find_error(body)
     code, kind = _text(said.get("code")), _text(said.get("type"))
     if status < 400:
         status = _status_inside(said)
     message = _text(said.get("message")) or f"the provider answered with an error (status {status})"
+    if status == _FORBIDDEN and _is_moderated(said):
+        status = 400
     if status in _KEY_STATUSES or (status == 400 and _has_word(_KEY_WORDS, code, message)):
         return Rejected(
             f"the provider refused the gateway's key or account (status {status})",
@@ -106,12 +109,21 @@ def read_error(status: int, body: bytes, *, retry_after_s: float | None) -> Upst
         code=code,
         kind=kind,
     )
+    if status == _UNAVAILABLE:
+        error.retry_after_s = retry_after_s
     if status in (400, 413, 422) and (
         code in _CONTEXT_CODES or _has_word(_CONTEXT_WORDS, code, message)
     ):
         error.fault = Fault.CONTEXT
         error.code = "context_length_exceeded"
     return error
+
+
+def _is_moderated(said: dict[str, Any]) -> bool:
+    metadata = said.get("metadata")
+    if not isinstance(metadata, dict):
+        return False
+    return metadata.get("error_type") in _MODERATED_TYPES or "flagged_input" in metadata
 
 
 def _busy(message: str, code: str | None, said: dict[str, Any], wait_s: float | None) -> Busy:
@@ -133,36 +145,6 @@ def is_error(body: bytes) -> bool:
     )
 
 
-def read_retry_after(headers: dict[bytes, bytes], now: datetime) -> float | None:
-    """Return how many seconds the provider asks to wait, or None; at most `MAX_RETRY_AFTER_S`."""
-    exact_ms = _number(headers.get(b"retry-after-ms", b""))
-    if exact_ms is not None:
-        return _bounded(exact_ms / 1000)
-    asked = headers.get(b"retry-after")
-    if asked is None:
-        return None
-    seconds = _number(asked)
-    if seconds is None:
-        try:
-            until = parsedate_to_datetime(asked.decode("latin-1"))
-        except (ValueError, OverflowError):
-            return None
-        seconds = (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds()
-    return _bounded(seconds)
-
-
-def _bounded(seconds: float) -> float:
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
-
-
-def _number(text: bytes) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if isfinite(value) else None
-
-
 def _unwrap(body: bytes) -> dict[str, Any]:
     """Return the object that a body is, alone or as the first of an array; else an empty one."""
     try:
@@ -179,10 +161,17 @@ def _find_error(body: bytes) -> dict[str, Any]:
     said = _unwrap(body)
     inner = said.get("error") or said.get("detail") or said
     if isinstance(inner, dict):
-        return {"status_code": said.get("status_code"), **inner}
+        return {"status_code": said.get("status_code"), **inner, **_validation(inner)}
     if isinstance(inner, list):
         return _first_fault(inner)
     return {"message": inner, "code": said.get("code")}
+
+
+def _validation(said: dict[str, Any]) -> dict[str, Any]:
+    """Read what Mistral says of a field, which is FastAPI's list in the place of a message."""
+    message = said.get("message")
+    faults = message.get("detail") if isinstance(message, dict) else None
+    return _first_fault(faults) if isinstance(faults, list) and faults else {}
 
 
 def _first_fault(faults: list[Any]) -> dict[str, Any]:

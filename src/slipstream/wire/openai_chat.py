@@ -90,30 +90,40 @@ def scan_request(body: bytes) -> Scan:
     )
 
 
-def patch_request(body: bytes, *, model: str, ask_usage: bool, drop: tuple[str, ...] = ()) -> bytes:
+def patch_request(body: bytes, *, model: str, ask_usage: bool) -> bytes:
     """Return the body with only these keys changed; every other value keeps its bytes.
 
     Args:
         body: A body that `scan_request` accepted.
         model: The upstream's own id.
         ask_usage: Set `stream_options.include_usage`, keeping the other options.
-        drop: Top-level keys that this provider refuses.
 
     Raises:
         BadRequest: Nested so deeply that it cannot be read here, where the stack is deeper.
     """
+    return write_fields(read_fields(body), model=model, ask_usage=ask_usage)
+
+
+def read_fields(body: bytes) -> dict[str, msgspec.Raw]:
+    """Return the top level of a body, each value as its bytes.
+
+    Raises:
+        BadRequest: As `patch_request`.
+    """
     try:
-        fields = _fields_decoder.decode(body)
+        return _fields_decoder.decode(body)
     except UNREADABLE as exc:
         raise explain(exc, body) from exc
+
+
+def write_fields(fields: dict[str, msgspec.Raw], *, model: str, ask_usage: bool) -> bytes:
+    """Return the body of these fields, but for what `patch_request` changes."""
     fields["model"] = msgspec.Raw(_encoder.encode(model))
     if ask_usage:
         raw = bytes(fields.get("stream_options", b""))
         options = {} if raw in _ABSENT else _fields_decoder.decode(raw)
         options["include_usage"] = msgspec.Raw(b"true")
         fields["stream_options"] = msgspec.Raw(_encoder.encode(options))
-    for key in drop:
-        fields.pop(key, None)
     return _encoder.encode(fields)
 
 

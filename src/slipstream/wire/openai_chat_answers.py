@@ -6,6 +6,8 @@ chat_answer.py.
 Source: platform documentation and openai-python 3.52.0's types, 2026-11-21.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -15,10 +17,14 @@ from slipstream.errors import Broken, UpstreamError
 from slipstream.wire import errors_in
 from slipstream.wire.invalid import UNREADABLE
 from slipstream.wire.sse import DONE, event_data
-from slipstream.wire.usage import read_usage
+from slipstream.wire.usage import in_tier, read_usage
 
 MAX_CHOICES = 1024  # OpenAI offers 128
 _EMPTY = frozenset({b"", b"null", b'""', b"[]", b"{}"})
+
+# Why an answer ended, in a provider's own word and in the one that SDKs know: Mistral's, when the
+# context is full.
+_ENDINGS = {"model_length": "length"}
 
 _NOTHING = msgspec.Raw()  # a Raw equals no bytes: compare `bytes(raw)`
 
@@ -58,7 +64,9 @@ class _ChunkChoice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_ChunkChoice] | None = None
     usage: msgspec.Raw = _NOTHING
+    service_tier: Any = None
     error: msgspec.Raw = _NOTHING
+    x_groq: msgspec.Raw = _NOTHING  # which says when a stream stops early
 
 
 class _LateChoice(msgspec.Struct):
@@ -72,6 +80,7 @@ class _LateChunk(msgspec.Struct):
     choices: list[_LateChoice] | None = None
     usage: Any = None
     error: Any = None
+    x_groq: Any = None
 
 
 class _AnswerChoice(msgspec.Struct):
@@ -81,6 +90,7 @@ class _AnswerChoice(msgspec.Struct):
 class _Answer(msgspec.Struct):
     choices: list[_AnswerChoice] | None = None
     usage: msgspec.Raw = _NOTHING
+    service_tier: Any = None
     error: msgspec.Raw = _NOTHING
 
 
@@ -105,7 +115,21 @@ def read_answer(body: bytes, *, is_reasoning_outside: bool = False) -> Frame:
     if not said.choices:
         raise Broken("the answer holds no choices")
     usage = read_usage(said.usage, is_reasoning_outside=is_reasoning_outside)
-    return Frame(body, Meaning.END, usage, said.choices[0].finish_reason)
+    usage = in_tier(usage, said.service_tier)
+    body = _with_known_ending(body, said.choices)
+    reason = said.choices[0].finish_reason
+    return Frame(body, Meaning.END, usage, _ENDINGS.get(reason or "", reason))
+
+
+def _with_known_ending(data: bytes, choices: Sequence[_AnswerChoice | _ChunkChoice]) -> bytes:
+    """Return an answer or an event that says why it ended in a word that SDKs know."""
+    for choice in choices:
+        known = _ENDINGS.get(choice.finish_reason or "")
+        if known is not None:
+            strange = re.escape(choice.finish_reason or "").encode()
+            said = rb'("finish_reason"\s*:\s*)"' + strange + b'"'
+            data = re.sub(said, rb'\g<1>"' + known.encode() + b'"', data)
+    return data
 
 
 def _may_be_error(said: _Answer | _Chunk) -> bool:
@@ -164,7 +188,11 @@ class AnswerStream:
             raise _failure(data, problem) from exc
         if _may_be_error(said) and errors_in.is_error(data):
             raise errors_in.read_error(200, data, retry_after_s=None)
+        if b'"error"' in bytes(said.x_groq) and errors_in.is_error(bytes(said.x_groq)):
+            raise errors_in.read_error(200, bytes(said.x_groq), retry_after_s=None)
         usage = read_usage(said.usage, is_reasoning_outside=self._is_reasoning_outside)
+        usage = in_tier(usage, said.service_tier)
+        event = _with_known_ending(event, said.choices or ())
         return Frame(event, self._meaning(said), usage)
 
     def end(self) -> Frame | None:
@@ -180,7 +208,9 @@ class AnswerStream:
         except UNREADABLE:
             return False
         choices = said.choices
-        if said.usage is not None or said.error is not None or not choices or len(choices) > 1:
+        if said.usage is not None or said.error is not None or said.x_groq is not None:
+            return False
+        if not choices or len(choices) > 1:
             return False
         [choice] = choices
         if choice.finish_reason:
@@ -197,7 +227,7 @@ class AnswerStream:
             bit = 1 << (choice.index or 0)
             self._seen |= bit
             if choice.finish_reason:
-                self._finish_reason = choice.finish_reason
+                self._finish_reason = _ENDINGS.get(choice.finish_reason, choice.finish_reason)
                 self._finished |= bit
                 meaning = Meaning.CONTENT
             elif choice.has_content():

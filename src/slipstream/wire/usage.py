@@ -17,17 +17,24 @@ from slipstream.wire.invalid import UNREADABLE
 _PICO_PER_USD = 10**12
 _PICO_PER_XAI_TICK = 100  # a tick is 1e-10 USD
 
+# Tiers of service that cost otherwise, by the providers' words; all others are the usual price.
+_PRICED_TIERS = frozenset({"flex", "priority", "fast"})
+
 MAX_COST_USD = 10**6  # of one answer; more is a provider's slip, and an exponent may be any
 
 
-class _InputDetails(msgspec.Struct):
+class InputDetails(msgspec.Struct):
+    """What of the input is something else than uncached text."""
+
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     audio_tokens: int | None = None
     image_tokens: int | None = None
 
 
-class _OutputDetails(msgspec.Struct):
+class OutputDetails(msgspec.Struct):
+    """What of the output is something else than visible text."""
+
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None
     image_tokens: int | None = None
@@ -35,23 +42,26 @@ class _OutputDetails(msgspec.Struct):
     rejected_prediction_tokens: int | None = None
 
 
-class _Reported(msgspec.Struct):
+class Reported(msgspec.Struct):
+    """A `usage` object."""
+
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
-    prompt_tokens_details: _InputDetails | None = None
-    prompt_token_details: _InputDetails | None = None  # Mistral, older models
-    completion_tokens_details: _OutputDetails | None = None
+    prompt_tokens_details: InputDetails | None = None
+    prompt_token_details: InputDetails | None = None  # Mistral, older models
+    completion_tokens_details: OutputDetails | None = None
     num_cached_tokens: int | None = None  # Mistral
     cached_tokens: int | None = None  # Anthropic's compatible endpoint
     image_tokens: int | None = None  # Cerebras, as its documents say; live, it is in the details
     cost: msgspec.Raw = msgspec.Raw()  # OpenRouter: a number of USD; others: whatever they like
+    estimated_cost: msgspec.Raw = msgspec.Raw()  # DeepInfra: a number of USD
     cost_in_usd_ticks: int | None = None  # xAI
 
 
-_decoder = msgspec.json.Decoder(_Reported)
+_decoder = msgspec.json.Decoder(Reported)
 _cost_decoder = msgspec.json.Decoder(Decimal)
-_NO_INPUT, _NO_OUTPUT = _InputDetails(), _OutputDetails()
+_NO_INPUT, _NO_OUTPUT = InputDetails(), OutputDetails()
 
 
 def read_usage(raw: bytes | msgspec.Raw, *, is_reasoning_outside: bool = False) -> Usage | None:
@@ -60,7 +70,8 @@ def read_usage(raw: bytes | msgspec.Raw, *, is_reasoning_outside: bool = False) 
     An answer is not refused for its account: what is no number here is not known, no more.
 
     Counts that contradict each other (parts larger than their whole) are cut to fit, so that the
-    sum never exceeds what the provider calls its total, and the result is marked as an estimate.
+    sum never exceeds what the provider calls its total, and the result is marked as an estimate;
+    but where DeepInfra tells more reasoning than output, the reasoning was left out of the total.
     A reported cost that is negative or over `MAX_COST_USD` is unknown.
 
     Args:
@@ -74,6 +85,11 @@ def read_usage(raw: bytes | msgspec.Raw, *, is_reasoning_outside: bool = False) 
         said = _decoder.decode(raw)
     except UNREADABLE:
         return None
+    return usage_of(said, is_reasoning_outside=is_reasoning_outside)
+
+
+def usage_of(said: Reported, *, is_reasoning_outside: bool = False) -> Usage | None:
+    """Return the buckets of a `usage` object that was read; as `read_usage`."""
     if said.prompt_tokens is None and said.completion_tokens is None:
         return None
     details_in = said.prompt_tokens_details or said.prompt_token_details or _NO_INPUT
@@ -107,14 +123,29 @@ def read_usage(raw: bytes | msgspec.Raw, *, is_reasoning_outside: bool = False) 
         output_image_tokens=output_parts[2],
         prediction_accepted_tokens=output_parts[3],
         prediction_rejected_tokens=output_parts[4],
-        reported_cost_usd_pico=_reported_cost(said),
+        reported_cost_usd_pico=reported_cost_usd_pico(
+            said.cost if bytes(said.cost) else said.estimated_cost, said.cost_in_usd_ticks
+        ),
         is_estimate=is_input_cut or is_output_cut,
     )
 
 
-def _total_output(said: _Reported, reasoning: int, *, is_reasoning_outside: bool) -> int:
+def in_tier(usage: Usage | None, tier: object) -> Usage | None:
+    """Return a usage with the tier of service that answered, if that has a price of its own.
+
+    Args:
+        tier: The provider's word for it, or whatever it says there.
+    """
+    if usage is None or not isinstance(tier, str) or tier not in _PRICED_TIERS:
+        return usage
+    return msgspec.structs.replace(usage, tier=tier)
+
+
+def _total_output(said: Reported, reasoning: int, *, is_reasoning_outside: bool) -> int:
     prompt, completion = said.prompt_tokens or 0, said.completion_tokens or 0
     outside = completion + max(reasoning, 0)
+    if bytes(said.estimated_cost) and reasoning > completion:
+        return outside  # DeepInfra leaves it out of both totals for models of Google's
     if said.total_tokens == prompt + completion:
         return completion
     return outside if is_reasoning_outside or said.total_tokens == prompt + outside else completion
@@ -134,14 +165,20 @@ def _fit(total: int, *parts: int) -> tuple[Sequence[int], int, bool]:
     return fitted, left, is_cut
 
 
-def _reported_cost(said: _Reported) -> int | None:
-    if said.cost_in_usd_ticks is not None:
-        usd_pico = said.cost_in_usd_ticks * _PICO_PER_XAI_TICK
+def reported_cost_usd_pico(usd: bytes | msgspec.Raw, ticks: int | None) -> int | None:
+    """Return what a provider says that an answer cost; None if it says nothing, or nonsense.
+
+    Args:
+        usd: JSON that should be a number of dollars; empty where nothing is said.
+        ticks: xAI's unit, which then counts.
+    """
+    if ticks is not None:
+        usd_pico = ticks * _PICO_PER_XAI_TICK
         return usd_pico if 0 <= usd_pico <= MAX_COST_USD * _PICO_PER_USD else None
-    if not bytes(said.cost):
+    if not bytes(usd):
         return None
     try:
-        cost = _cost_decoder.decode(said.cost)
+        cost = _cost_decoder.decode(usd)
     except UNREADABLE:
         return None
     if not (cost.is_finite() and 0 <= cost <= MAX_COST_USD):

@@ -118,6 +118,8 @@ def test_tools_and_formats_are_made_ones_that_cerebras_knows(
         ({"tools": [tool()], "response_format": {"type": "json_object"}}, "response_format"),
         ({"tools": [tool()], "response_format": form(schema=CLOSED)}, "response_format"),
         ({"stream": True, "response_format": {"type": "json_object"}}, "response_format"),
+        # Regression: what is no list was gone through like one.
+        ({"functions": True, "function_call": "none"}, "functions"),
     ],
 )
 def test_what_this_target_has_not_is_refused_by_name(fields: dict[str, Any], param: str) -> None:

@@ -277,6 +277,17 @@ def test_reader_mistrals_chunks_hold_thinking_and_text() -> None:
     ]
 
 
+def test_reader_text_beside_a_seal_is_not_told_twice() -> None:
+    """Regression: behind another gateway of ours, a stream's reasoning came once more with it."""
+    detail = {"type": "reasoning.encrypted", "format": "slipstream/a/b", "data": "x", "text": "hm"}
+    found = stream(
+        chunk(delta(reasoning_content="hm")),
+        chunk(delta(reasoning_details=[detail])),
+        chunk(delta("stop")),
+    )
+    assert [event.text for event in found if isinstance(event, Thought)] == ["hm"]
+
+
 def test_reader_openrouters_details_are_joined_and_sealed() -> None:
     """Fragments of a detail are one; they are sealed where the reasoning ends."""
 

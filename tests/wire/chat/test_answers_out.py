@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from slipstream.call import Frame, Meaning, Usage
@@ -119,7 +120,7 @@ def test_writer_stream_in_order() -> None:
         {"tool_calls": [g]},
         {"tool_calls": [{"index": 1, "function": {"arguments": '{"b":'}}]},
         {"tool_calls": [{"index": 1, "function": {"arguments": "2}"}}]},
-        {"tool_calls": [{"index": 1, "extra_content": extra}]},
+        {"tool_calls": [{"index": 1, "function": {"arguments": ""}, "extra_content": extra}]},
         {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]},
         {},
     ]
@@ -313,3 +314,23 @@ def test_writer_and_reader_are_inverse(pieces: list[Event], reason: str) -> None
     whole = AnswerReader(vendor="lab").read_whole(writer().whole(events).data)
     told = ["".join(e.text for e in es if isinstance(e, Said)) for es in (events, whole)]
     assert told[0] == told[1]
+
+
+def test_writer_seal_of_a_call_is_a_piece_that_the_sdks_helper_reads() -> None:
+    """Bug: openai's `stream()` fails on a piece of a call without its kind of call in it."""
+    told: list[Event] = [
+        Began(),
+        CallBegan(index=0, call_id="x", name="f"),
+        Sealed(SIGNED, call=0),
+        CallSaid(0, "{}"),
+        Ended(reason="tool_calls"),
+    ]
+    state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
+    for chunk in chunks(told):
+        list(state.handle_chunk(ChatCompletionChunk.model_validate(chunk)))
+    [call] = state.current_completion_snapshot.choices[0].message.tool_calls or []
+    assert call.function.arguments == "{}"
+    assert call.to_dict()["extra_content"] == {"google": {"thought_signature": "t"}}
+    custom = CallBegan(index=0, call_id="y", name="g", is_custom=True)
+    sealed = frames([Began(), custom, Sealed(SIGNED, call=0)])[-1]
+    assert b'{"index":0,"custom":{"input":""},"extra_content":' in sealed.data

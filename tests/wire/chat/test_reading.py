@@ -345,6 +345,15 @@ def test_read_refusal_stands_after_the_text() -> None:
         ({"prediction": {"type": "x", "content": ""}}, "prediction.type"),
         ({"tools": [{"type": "function"}]}, "tools[0].function"),
         ({"tools": [{"type": "custom"}]}, "tools[0].custom"),
+        # Regression: writers of other dialects look into it, and met what is no object.
+        (
+            {"tools": [{"type": "custom", "custom": {"name": "c", "format": 5}}]},
+            "tools[0].custom.format",
+        ),
+        (
+            {"tools": [{"type": "custom", "custom": {"name": "c", "format": {"grammar": 5}}}]},
+            "tools[0].custom.format.grammar",
+        ),
         (
             {"tools": [{"type": "function", "function": {"name": "f", "parameters": 1}}]},
             "tools[0].function.parameters",

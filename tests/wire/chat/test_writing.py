@@ -130,6 +130,16 @@ def test_write_asked_models_row_takes_fields_away() -> None:
     assert written.changes == ("temperature",)
 
 
+def test_write_asked_strange_servers_limit_has_the_name_that_the_model_knows() -> None:
+    """A proxy in front of a newer model of OpenAI's is sent the newer name, and nobody else is."""
+    newer = frozenset({"openai_chat.max_tokens"})
+
+    body, _ = write(target=Target(vendor="lab", model="gpt-5.4", refuses=newer), max_tokens=9)
+    assert (body.get("max_completion_tokens"), body.get("max_tokens")) == (9, None)
+    body, _ = write(target=Target(vendor="openrouter", model="x", refuses=newer), max_tokens=9)
+    assert (body.get("max_completion_tokens"), body.get("max_tokens")) == (None, 9)
+
+
 def test_nearest_effort_never_thinks_more_than_asked_where_it_can() -> None:
     """The nearest below, the least there is, and none only for who wants none."""
     assert nearest_effort("xhigh", ("none", "low", "high")) == "high"
@@ -201,6 +211,8 @@ def test_write_turns_systems_at_providers_that_know_one() -> None:
     assert body["messages"][2] == {"role": "user", "content": "<system>c</system>"}
     assert written.changes == ("system -> user",)
     assert write("openai", turns=systems)[0]["messages"][2]["role"] == "developer"
+    # Mistral takes no system's message as the last, and Claude Code's last is one.
+    assert write("mistral", turns=systems)[0]["messages"][2]["role"] == "user"
 
 
 def test_write_turns_results_are_text_and_images_follow() -> None:

@@ -62,9 +62,14 @@ def test_read_asked_every_field_has_its_place() -> None:
         ("suffix", "end"),
         ("logprobs", 0),
         ("best_of", 3),
+        ("messages", []),
+        ("tools", [{"type": "function"}]),
+        ("functions", [{}]),
+        ("response_format", {"type": "json_object"}),
+        ("reasoning_effort", "low"),
     ],
 )
-def test_read_asked_refuses_what_only_text_models_do(field: str, value: object) -> None:
+def test_read_asked_refuses_what_it_cannot_say(field: str, value: object) -> None:
     """Another target of the route may do it, so the error is one that may be tried elsewhere."""
     with pytest.raises(Unsupported) as caught:
         read(**{field: value})

@@ -64,3 +64,20 @@ def test_read_gemini_usage_sums_to_the_total(
     assert usage is not None
     assert usage.total_input_tokens == prompt + tool
     assert usage.total_output_tokens == said + thought
+
+
+@given(_COUNT, _COUNT, _COUNT, _COUNT)
+def test_read_gemini_usage_of_text_alone_is_as_without_details(
+    prompt: int, said: int, thought: int, cached: int
+) -> None:
+    """What most frames say is counted in a shorter way, to the same buckets."""
+    counts: dict[str, object] = {
+        "promptTokenCount": prompt,
+        "candidatesTokenCount": said,
+        "thoughtsTokenCount": thought,
+        "cachedContentTokenCount": cached,
+    }
+    told = {**counts, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": prompt}]}
+    longer = {**counts, "promptTokensDetails": [{"modality": "TEXT"}, {"modality": "AUDIO"}]}
+    found = [read_gemini_usage(msgspec.json.encode(one)) for one in (counts, told, longer)]
+    assert found[0] == found[1] == found[2]

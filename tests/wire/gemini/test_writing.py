@@ -44,7 +44,6 @@ def test_write_asked_config_has_googles_names() -> None:
             seed=1,
             frequency_penalty=0.1,
             presence_penalty=0.2,
-            logit_bias={"1": 1.0},
             stop=("1", "2", "3", "4", "5", "6"),
             logprobs=True,
             top_logprobs=2,
@@ -73,7 +72,6 @@ def test_write_asked_config_has_googles_names() -> None:
     assert body["serviceTier"] == "standard"
     assert changes == (
         "min_p",
-        "logit_bias",
         "stop -> the first 5",
         "prediction",
         "prompt_cache_key",
@@ -171,3 +169,10 @@ def test_write_form_is_json_with_its_schema() -> None:
     with pytest.raises(Unsupported) as caught:
         write("gemini-2.5-pro", form=form, tools=(TOOL,))
     assert caught.value.param == "response_format"
+
+
+def test_write_bias_of_tokens_is_refused() -> None:
+    """Bug: it was left out, though answers without it are not what was asked for."""
+    with pytest.raises(Unsupported) as caught:
+        write(sampling=Sampling(logit_bias={"1": 1.0}))
+    assert caught.value.param == "logit_bias"

@@ -133,3 +133,12 @@ def test_write_contents_signatures() -> None:
     turns = (HELLO, Turn("assistant", (foreign, Text("a"))))
     assert write(turns=turns)[1] == ("reasoning_content",)
     assert write(turns=(HELLO, Turn("assistant", (foreign,))))[0]["contents"] == [HELLO_CONTENT]
+
+
+def test_write_contents_signatures_are_the_targets_own() -> None:
+    """Regression: a provider with another name got what Gemini had signed, and not its own."""
+    own = Seal(vendor="lab", kind="thought_signature", data="own")
+    call = ToolCall(call_id="1", name="f", arguments="{}", seals=(SIGNED, own))
+    asked = Asked(dialect="openai_chat", model="m", turns=(HELLO, Turn("assistant", (call,))))
+    body = write_asked(asked, Target(vendor="lab", model="gemini-3-pro")).body
+    assert msgspec.json.decode(body)["contents"][1]["parts"][0]["thoughtSignature"] == "own"

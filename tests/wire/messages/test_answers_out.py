@@ -94,6 +94,18 @@ def test_write_stream_has_the_order_of_anthropic() -> None:
     assert names == [b"event: " + said["type"].encode() for said in [start, *rest]]
 
 
+def test_write_more_of_a_block_differs_in_text_only() -> None:
+    """What is added to an open block is encoded in a shorter way, to the same bytes."""
+    began = CallBegan(index=0, call_id="c", name="f")
+    for before, first, second in (
+        ((), Said("a"), Said("b")),
+        ((), Thought("a", begins=True), Thought("b")),
+        ((began,), CallSaid(0, "a"), CallSaid(0, "b")),
+    ):
+        written = write_all([Began(), *before, first, second]).split(b"event: ")
+        assert written[-1] == written[-2].replace(b'"a"', b'"b"')
+
+
 def test_write_recorded_stream_again_gives_its_events() -> None:
     """Decode and encode are inverse: the stream of protocols.md, section B."""
 

@@ -157,9 +157,25 @@ def test_take_thinking_of_others_is_signed_with_a_parcel() -> None:
 
 def test_take_seal_by_itself_is_a_redacted_block() -> None:
     """Reasoning that nobody showed has no text to be signed."""
-    made = blocks(Sealed(OPENAI), Said("a"), Sealed(GEMINI))
-    assert [block["type"] for block in made] == ["redacted_thinking", "text", "redacted_thinking"]
+    made = blocks(Sealed(OPENAI), Said("a"))
+    assert [block["type"] for block in made] == ["redacted_thinking", "text"]
     assert open_parcel(made[0]["data"], "") == Parcel(seals=(OPENAI,))
+
+
+def test_take_seal_of_a_text_waits_for_what_follows() -> None:
+    """Claude Code takes the last block for the answer, and showed none where Gemini signs texts."""
+    assert [block["type"] for block in blocks(Said("a"), Sealed(GEMINI))] == ["text"]
+    followers: dict[str, list[Event]] = {
+        "text": [Said("b")],
+        "thinking": [Thought("b")],
+        "tool_use": [began(0, "f.0"), CallSaid(0, "{}")],
+    }
+    for kind, events in followers.items():
+        made = blocks(Said("a"), Sealed(GEMINI), Sealed(OPENAI), *events)
+        types = ["text", "redacted_thinking", "redacted_thinking", kind]
+        assert [block["type"] for block in made] == types
+        seals = [open_parcel(block["data"], "") for block in made[1:3]]
+        assert seals == [Parcel(seals=(GEMINI,)), Parcel(seals=(OPENAI,))]
 
 
 @pytest.mark.parametrize("order", ["before", "behind", "within", "after"])

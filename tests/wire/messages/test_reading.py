@@ -149,6 +149,17 @@ def test_write_of_what_was_read_keeps_each_field(fields: dict[str, Any]) -> None
     assert body == {"model": "m", "max_tokens": 4096, "messages": messages} | fields
 
 
+def test_read_of_what_claude_code_wishes_as_betas_is_named_and_not_refused() -> None:
+    """It asked each turn twice in vain, because `updates` of what is thought was an error."""
+    turn = {"role": "system", "content": "Go on.", "output_config": {"effort": "low"}}
+    thinking = {"type": "adaptive", "display": "updates"}
+    asked = read(thinking=thinking, messages=[{"role": "user", "content": "hi"}, turn])
+    assert asked.thinking == Thinking(is_adaptive=True, shows="summary")
+    assert set(asked.extras) == {"thinking.display", "messages.output_config"}
+    body, changes = write(asked, targeting(model="m"))
+    assert (body["thinking"], changes) == (thinking, ("messages.output_config",))
+
+
 def test_read_older_place_of_the_form() -> None:
     """`output_format` was its name in the beta."""
     form = Form(kind="json_schema", schema='{"type":"object"}', strict=True)

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from slipstream.wire.talk.asking import Target
+from slipstream.wire.talk.asking import (
+    Reasoning,
+    Seal,
+    Target,
+    Text,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
 from slipstream.wire.talk.means import Thinking, Tool, ToolChoice
 from tests.wire.messages.requests import asking, targeting, write
 
@@ -137,6 +145,22 @@ def test_write_effort_alone_of_a_client_of_messages_stays_alone() -> None:
     body, changes = write(asked, targeting("output_config.effort"))
     assert "output_config" not in body
     assert changes == ("output_config.effort",)
+
+
+def test_write_budget_gives_way_to_calls_that_were_made_without_thoughts() -> None:
+    """A client that another vendor served before got an error for every turn of its loop."""
+    called = ToolCall(call_id="c", name="f", arguments="{}")
+    result = Turn("tool", (ToolResult(call_id="c", parts=(Text("r"),)),))
+    said = (Turn("user", (Text("hi"),)), Turn("assistant", (called,)), result)
+    asked = asking(thinking=Thinking(effort="high"), turns=said, max_tokens=9_000)
+    body, changes = write(asked, OLD)
+    assert "thinking" not in body
+    assert changes == ("reasoning_effort",)
+    assert write(asked, NEW)[0]["thinking"] == ADAPTIVE
+    sealed = Reasoning(seals=(Seal(vendor="anthropic", kind="signature", data="s"),))
+    thought = (said[0], Turn("assistant", (sealed, called)), result)
+    asked = asking(thinking=Thinking(effort="high"), turns=thought, max_tokens=9_000)
+    assert write(asked, OLD)[0]["thinking"] == enabled(4_500)
 
 
 def test_write_thinking_gives_way_to_a_forced_call() -> None:

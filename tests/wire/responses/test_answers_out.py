@@ -150,6 +150,16 @@ def test_write_text_has_the_order_of_the_real_one() -> None:
     ]
 
 
+def test_write_more_of_a_text_differs_in_number_and_text_only() -> None:
+    """What is added to an open text is encoded in a shorter way, to the same bytes."""
+    frames = _frames([Began(), Said("a"), Said('é"\n')])
+    first, second = frames[1].data.rpartition(b"event: ")[2], frames[2].data[7:]
+    number = _told(frames[1:2])[-1]["sequence_number"]
+    assert second == first.replace(
+        b'"sequence_number":%d' % number, b'"sequence_number":%d' % (number + 1)
+    ).replace(b'"a"', '"é\\"\\n"'.encode())
+
+
 def test_write_call_has_the_order_of_the_real_one() -> None:
     """A call is an item whose arguments come in pieces and then whole."""
     events: list[Event] = [

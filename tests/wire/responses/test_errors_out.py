@@ -18,6 +18,7 @@ from slipstream.wire.responses.errors_out import (
     error_body,
     error_event,
     failure_object,
+    failure_told,
     status_of,
 )
 from slipstream.wire.sse import event_data
@@ -65,3 +66,35 @@ def test_error_event_is_flat_and_read_by_the_sdk() -> None:
     said = ResponseErrorEvent.model_validate_json(data, strict=True)
     assert (said.message, said.code, said.sequence_number) == ("b", "rate_limit_exceeded", 7)
     assert "error" not in json.loads(data)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (
+            429,
+            error_body(BadRequest("no", code="slow")),
+            {"code": "rate_limit_exceeded", "message": "no", "type": "slow"},
+        ),
+        (
+            502,
+            error_body(BadRequest("no")),
+            {"code": "server_error", "message": "no", "type": "invalid_request_error"},
+        ),
+        (
+            500,
+            b"<html>",
+            {
+                "code": "server_error",
+                "message": "The answer could not be made.",
+                "type": "server_error",
+            },
+        ),
+    ],
+)
+def test_error_of_an_answer_becomes_that_of_a_failed_one(
+    status: int, body: bytes, told: dict[str, str]
+) -> None:
+    """As an answer in the background tells it; the SDK's closed list has its code."""
+    assert failure_told(status, body) == told
+    ResponseError.model_validate(told, strict=True)

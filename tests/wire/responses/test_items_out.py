@@ -78,8 +78,17 @@ def test_write_items_seals_go_to_their_vendor_only() -> None:
         msgspec.Raw(item.data.encode()),
     ]
     foreign = _write(Turn("assistant", (Reasoning(text="t", seals=(theirs,)), Text("a"))))
-    assert foreign.changes == ("messages.reasoning",)
+    assert foreign.changes == ("messages.reasoning_content",)
     assert len(foreign.items) == 1
+
+
+@pytest.mark.parametrize("data", ['{}],"model":"dear","input":[{}', "[]", "7", "", "{", "null"])
+def test_write_items_seal_that_is_no_item_is_left_out(data: str) -> None:
+    """Regression: a client's seal was put into the body unread, and could set other fields."""
+    seal = Seal(vendor="openai", kind="item", data=data)
+    said = _write(Turn("assistant", (Reasoning(seals=(seal,)), Text("a"))))
+    assert msgspec.json.encode(said.items).count(b"model") == 0
+    assert (len(said.items), said.changes) == (1, ("messages.reasoning_content",))
 
 
 def test_write_items_sealed_reasoning_without_an_id_gets_one() -> None:

@@ -64,6 +64,14 @@ def test_begun_of_the_shortest_request_has_all_defaults() -> None:
     }
 
 
+def test_queued_is_begun_by_another_name() -> None:
+    """An answer in the background that nobody has begun with."""
+    asked = {"background": True, "store": True}
+    queued = _checked(_object(**asked).queued())
+    assert queued == _checked(_object(**asked).begun()) | {"status": "queued"}
+    assert (queued["background"], queued["output"]) == (True, [])
+
+
 def test_begun_repeats_what_was_asked() -> None:
     """Word for word, parts of objects filled up."""
     said = _checked(

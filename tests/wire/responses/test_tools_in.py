@@ -100,6 +100,7 @@ def test_read_choice_of_every_kind(choice: Any, read: ToolChoice | None) -> None
         ([{"type": "namespace", "tools": []}], "tools[0].name"),
         ([{**N, "tools": [{"type": "mcp"}]}], "tools[0].tools[0].type"),
         ([{**F, "parameters": [1]}], "tools[0].parameters"),
+        ([{**P, "format": {"type": "grammar", "grammar": 5}}], "tools[0].format.grammar"),
         ([{**F, "name": "n__f"}, N], "tools[1].tools[0].name"),
         ([N, {**F, "name": "n__f"}], "tools[1].name"),
     ],

@@ -186,19 +186,19 @@ class ConditionalPrice:
         return self.constraint is None or self.constraint.is_active(at)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PriceVariant:
-    """A price for a service tier or batch; usage does not yet say which one applied, so unused."""
+    """Prices that replace others where a request was served in some way, such as a tier."""
 
-    __slots__ = ()
-
-    def __init__(self, **fields: Any) -> None:
-        pass
+    when: dict[str, str]
+    prices: ModelPrice
+    constraint: Constraint | None = None
 
 
 class ModelInfo:
     """One model: the names it answers to, and its prices, last active one first in force."""
 
-    __slots__ = ("id", "match", "prices")
+    __slots__ = ("id", "match", "prices", "variants")
 
     def __init__(
         self,
@@ -206,12 +206,28 @@ class ModelInfo:
         id: str,  # noqa: A002 -- the data file's own word
         match: Clause,
         prices: ModelPrice | list[ConditionalPrice] | None = None,
+        price_variants: list[PriceVariant] | None = None,
         **_unused: Any,
     ) -> None:
         self.id = id
         self.match = match
         listed = [ConditionalPrice(prices=prices)] if isinstance(prices, ModelPrice) else prices
         self.prices = tuple(listed or ())
+        self.variants = tuple(price_variants or ())
+
+    def variants_at(self, at: datetime, key: str) -> dict[str, ModelPrice]:
+        """Return prices that replace those in force, by what the request's `key` says.
+
+        The first variant of a word that is in force and has a price counts for that price.
+        """
+        found: dict[str, ModelPrice] = {}
+        for variant in self.variants:
+            word = variant.when.get(key) if len(variant.when) == 1 else None
+            if word is None or not (variant.constraint is None or variant.constraint.is_active(at)):
+                continue
+            before = found[word].by_key if word in found else {}
+            found[word] = ModelPrice(**{**variant.prices.by_key, **before})
+        return found
 
     def price_at(self, at: datetime) -> ConditionalPrice | None:
         """Return the price in force: the last one whose condition holds, or else the first."""

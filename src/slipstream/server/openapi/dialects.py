@@ -71,17 +71,19 @@ class MessagesEvent(Struct, kw_only=True):
 
 
 class MessagesCount(Struct, kw_only=True):
-    """About how many tokens a request has."""
+    """How many tokens a request has."""
 
     input_tokens: int
 
 
 class ResponsesRequest(Struct, kw_only=True):
-    """A request of OpenAI's Responses; answers are not kept, whatever `store` says."""
+    """A request of OpenAI's Responses; its answer is kept unless `store` is false."""
 
     model: str
-    input: str | list[dict[str, Any]]
+    input: str | list[dict[str, Any]] | None = None
     instructions: str | None = None
+    previous_response_id: str | None = None
+    background: bool | None = None
     max_output_tokens: int | None = None
     stream: bool | None = None
     tools: list[dict[str, Any]] | None = None
@@ -117,6 +119,8 @@ class ResponsesEvent(Struct, kw_only=True):
     sequence_number: int
 
 
+_ANTHROPIC: Final = ("anthropic-version", "anthropic-beta")
+
 DIALECT_OPERATIONS: Final = (
     Operation(
         "POST",
@@ -128,20 +132,20 @@ DIALECT_OPERATIONS: Final = (
         takes_as=PACKED,
         gives=(MessagesAnswer,),
         gives_events=(MessagesEvent,),
-        parameters=PACKING,
-        errors=ASKING,
+        parameters=(*PACKING, *_ANTHROPIC),
+        errors=(*ASKING, 529),
     ),
     Operation(
         "POST",
         "/v1/messages/count_tokens",
         "countMessageTokens",
         "Messages",
-        "Estimate how many tokens a request has.",
+        "Count the tokens of a request: exactly for a model that runs here, else nearly.",
         takes=(MessagesCountRequest,),
         takes_as=PACKED,
         gives=(MessagesCount,),
-        parameters=PACKING,
-        errors=(400, 408, 413),
+        parameters=(*PACKING, *_ANTHROPIC),
+        errors=(*ASKING, 529),
     ),
     Operation(
         "POST",

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from slipstream.server.openapi.answers import Error
+from slipstream.server.openapi.anthropic_answers import AnthropicError
 from slipstream.server.openapi.cerebras_answers import (
     CerebrasDetail,
     CerebrasError,
@@ -42,20 +43,33 @@ _PACKED: Final = "JSON or msgpack, either of them packed with gzip or not."
 # ---- errors -------------------------------------------------------------------------------------
 
 _ERRORS: Final[dict[int, tuple[str, Records]]] = {
-    400: ("The request is not one that can be answered.", (Error, CerebrasError)),
-    401: ("The key is not known, or in OpenAI's shape: none was sent.", (Error, CerebrasError)),
+    400: ("The request is not one that can be answered.", (Error, CerebrasError, AnthropicError)),
+    401: (
+        "The key is not known, or in OpenAI's shape: none was sent.",
+        (Error, CerebrasError, AnthropicError),
+    ),
     403: ("No key was sent.", (CerebrasDetail,)),
-    404: ("What is asked for does not exist.", (Error, CerebrasError, CerebrasDetail)),
-    408: ("The request did not come in time.", (Error, CerebrasError)),
-    409: ("What is asked for cannot be done at this point.", (Error, CerebrasError)),
-    413: ("The body is too large.", (Error, CerebrasError)),
-    429: ("A rate limit is used up, or too much is waiting.", (Error, CerebrasError)),
-    500: ("A failure of the gateway.", (Error, CerebrasWrappedError)),
-    502: ("A failure of what answers.", (Error, CerebrasWrappedError)),
-    503: ("Nothing can answer at the moment.", (Error, CerebrasWrappedError)),
-    504: ("What answers took too long.", (Error, CerebrasWrappedError)),
+    404: (
+        "What is asked for does not exist.",
+        (Error, CerebrasError, CerebrasDetail, AnthropicError),
+    ),
+    408: ("The request did not come in time.", (Error, CerebrasError, AnthropicError)),
+    409: (
+        "What is asked for cannot be done at this point.",
+        (Error, CerebrasError, AnthropicError),
+    ),
+    413: ("The body is too large.", (Error, CerebrasError, AnthropicError)),
+    429: (
+        "A rate limit is used up, or too much is waiting.",
+        (Error, CerebrasError, AnthropicError),
+    ),
+    500: ("A failure of the gateway.", (Error, CerebrasWrappedError, AnthropicError)),
+    502: ("A failure of what answers.", (Error, CerebrasWrappedError, AnthropicError)),
+    503: ("Nothing can answer at the moment.", (Error, CerebrasWrappedError, AnthropicError)),
+    504: ("What answers took too long.", (Error, CerebrasWrappedError, AnthropicError)),
+    529: ("Nothing can answer at the moment, in Anthropic's API.", (AnthropicError,)),
 }
-_WAITING: Final = (429, 503)  # they say when to come back
+_WAITING: Final = (429, 503, 529)  # they say when to come back
 
 # ---- the document -------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ _LIMITS: Final = {
 }
 HEADERS: Final[dict[str, Json]] = {
     "x-request-id": _text("Of this request, as the log has it."),
+    "request-id": _text("The same, for callers of Anthropic's API."),
     "inference-id": _text("The body's `id`, in the Cerebras profile."),
     "x-slipstream-target": _text("Provider and model that answered, or failed last."),
     "x-slipstream-attempts": _number("How many targets were tried."),
@@ -84,6 +85,24 @@ PARAMETERS: Final[dict[str, Json]] = {
         "query",
         "Of the files that are listed; left out, of any.",
         {"type": "string", "enum": list(PURPOSES)},
+    ),
+    "after_id": _parameter(
+        "after_id", "query", "Last id of the page before, for Anthropic's.", {"type": "string"}
+    ),
+    "before_id": _parameter(
+        "before_id", "query", "First id of the page behind, for Anthropic's.", {"type": "string"}
+    ),
+    "anthropic-version": _parameter(
+        "anthropic-version",
+        "header",
+        "A date; who sends it is answered as Anthropic does where a path has several ways.",
+        {"type": "string"},
+    ),
+    "anthropic-beta": _parameter(
+        "anthropic-beta",
+        "header",
+        "Names, of which any is taken; a model of Anthropic's gets them.",
+        {"type": "string"},
     ),
     "content-encoding": _parameter(
         "Content-Encoding",

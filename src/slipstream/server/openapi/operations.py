@@ -13,6 +13,7 @@ from slipstream.server.openapi.answers import (
     Embeddings,
     Health,
 )
+from slipstream.server.openapi.anthropic_answers import AnthropicModel, AnthropicModelList
 from slipstream.server.openapi.batch_answers import (
     Batch,
     BatchList,
@@ -27,6 +28,7 @@ from slipstream.server.openapi.cerebras_answers import (
     CerebrasCompletion,
 )
 from slipstream.server.openapi.dialects import DIALECT_OPERATIONS
+from slipstream.server.openapi.kept_responses import KEPT_RESPONSES
 from slipstream.server.openapi.operation import ASKING, FORM, PACKED, PACKING, Operation
 from slipstream.server.openapi.requests import (
     BatchRequest,
@@ -65,6 +67,7 @@ OPERATIONS: Final = (
         errors=ASKING,
     ),
     *DIALECT_OPERATIONS,
+    *KEPT_RESPONSES,
     Operation(
         "POST",
         "/v1/completions",
@@ -96,8 +99,8 @@ OPERATIONS: Final = (
         "listModels",
         "Models",
         "List what a request may name as its model.",
-        gives=(ModelList, OpenRouterModelList, HuggingFaceModelList),
-        parameters=("format",),
+        gives=(ModelList, OpenRouterModelList, HuggingFaceModelList, AnthropicModelList),
+        parameters=("format", "anthropic-version", "after_id", "before_id"),
         errors=(400,),
     ),
     Operation(
@@ -106,8 +109,8 @@ OPERATIONS: Final = (
         "getModel",
         "Models",
         "Tell of one model.",
-        gives=(ModelEntry, OpenRouterModel, HuggingFaceModel),
-        parameters=("format",),
+        gives=(ModelEntry, OpenRouterModel, HuggingFaceModel, AnthropicModel),
+        parameters=("format", "anthropic-version"),
         errors=(400, 404),
     ),
     Operation(
@@ -235,6 +238,8 @@ OPERATIONS: Final = (
         "Do nothing, so that a connection is open when it is needed.",
         is_open=True,
     ),
+    Operation("GET", "/", "greet", "Gateway", "Say what answers here.", is_open=True),
+    Operation("HEAD", "/", "isHere", "Gateway", "As GET, without a body.", is_open=True),
     Operation(
         "GET",
         "/health",

@@ -5,6 +5,7 @@ One word, with the space before it, is one token, everywhere: prompts, answers a
 
 import json
 import re
+from collections.abc import Mapping
 from itertools import cycle, islice
 from typing import Final
 
@@ -14,6 +15,7 @@ from slipstream.upstream.scripted.nouns import Answer, Ask, Tokens, Tool, ToolCa
 from slipstream.upstream.scripted.schema import NoInstance, minimal_instance
 
 SILENCE: Final = "Nothing was said."  # the answer to a request without any text to echo
+_RESULTS: Final = "{results}"  # in a text, what the tools returned
 _REFUSAL: Final = "I cannot help with that."
 _TEXT_INPUT: Final = "print(1 + 1)"  # what a tool that takes text is given
 _WORD: Final = re.compile(r"\s*\S+")
@@ -96,7 +98,11 @@ def _think(wanted: int, max_tokens: int | None) -> tuple[int, int | None]:
 def _has_calls(ask: Ask, behaviour: Behaviour) -> bool:
     if ask.choice == "none" or behaviour.empty or behaviour.refuse:
         return False
-    if ask.choice in ("required", "named") or behaviour.calls is not None:
+    if ask.choice in ("required", "named"):
+        return True
+    if behaviour.tool is not None:
+        return not ask.results and bool(_offered(ask, behaviour.tool))
+    if behaviour.calls is not None:
         return True
     return not ask.follows_tool and behaviour.text is None and behaviour.tokens is None
 
@@ -105,13 +111,15 @@ def _call_tools(
     ask: Ask, behaviour: Behaviour, limit: int | None
 ) -> tuple[tuple[ToolCall, ...], str]:
     """Call the tools that the user's message names, else the first; N of them when asked."""
-    named = [tool for tool in ask.tools if tool.name in ask.text] or [ask.tools[0]]
-    num_calls = behaviour.calls or len(named)
+    wanted = _offered(ask, behaviour.tool)
+    named = wanted or [tool for tool in ask.tools if tool.name in ask.text] or [ask.tools[0]]
+    given = _given(behaviour.arguments)
+    num_calls = behaviour.calls or max(len(named), len(given))
     if not ask.can_call_many or ask.choice == "named":
         num_calls = 1
     calls = []
-    for tool in islice(cycle(named), num_calls):
-        arguments = _arguments(tool)
+    for tool, said in islice(zip(cycle(named), cycle(given), strict=False), num_calls):
+        arguments = _arguments(tool, said)
         if limit is None:
             calls.append(ToolCall(tool.name, arguments, tool.is_custom))
             continue
@@ -125,10 +133,46 @@ def _call_tools(
     return tuple(calls), "tool_calls"
 
 
-def _arguments(tool: Tool) -> str:
+def _offered(ask: Ask, name: str | None) -> list[Tool]:
+    """Return the tool of this name, else the one that has it behind a namespace's."""
+    if not name:
+        return []
+    exact = [tool for tool in ask.tools if tool.name == name]
+    return (exact or [tool for tool in ask.tools if tool.name.endswith(f"__{name}")])[:1]
+
+
+def _given(arguments: str | None) -> list[object]:
+    """Return what each call is given: an object, a text, or None for what the schema wants."""
+    if arguments is None:
+        return [None]
+    try:
+        said = json.loads(arguments)
+    except ValueError:
+        return [arguments]
+    if isinstance(said, list) and said and all(isinstance(one, dict | str) for one in said):
+        return said
+    return [said if isinstance(said, dict) else arguments]
+
+
+def _arguments(tool: Tool, said: object) -> str:
+    if isinstance(said, dict):
+        return json.dumps(said, ensure_ascii=False)
     if tool.is_custom:
-        return _TEXT_INPUT
-    return _instance_text(tool.schema, f"tools.{tool.name}.parameters")
+        return said if isinstance(said, str) else _TEXT_INPUT
+    param = f"tools.{tool.name}.parameters"
+    if not isinstance(said, str):
+        return _instance_text(tool.schema, param)
+    known: Mapping[str, object] = tool.schema.get("properties", {})
+    names = (*tool.schema.get("required", ()), *known)
+    name = next((n for n in names if _is_text(known.get(n))), None)
+    if name is None:
+        raise BadRequest(f"{param}: no property takes the text {said!r}", param=param)
+    needed = json.loads(_instance_text(tool.schema, param))
+    return json.dumps(needed | {name: said}, ensure_ascii=False)
+
+
+def _is_text(schema: object) -> bool:
+    return isinstance(schema, Mapping) and schema.get("type") == "string"
 
 
 def _say(ask: Ask, behaviour: Behaviour) -> str:
@@ -138,7 +182,11 @@ def _say(ask: Ask, behaviour: Behaviour) -> str:
         return _REFUSAL if behaviour.text is None else behaviour.text
     if behaviour.text is None and ask.schema is not None:
         return _instance_text(ask.schema, "response_format.json_schema.schema")
-    said = behaviour.text if behaviour.text is not None else ask.text.strip() or SILENCE
+    results = "\n".join(ask.results)
+    heard = results if behaviour.tool is not None and ask.results else ask.text.strip()
+    said = heard or SILENCE
+    if behaviour.text is not None:
+        said = behaviour.text.replace(_RESULTS, results)
     if behaviour.tokens is not None:
         words = said.split() or ["word"]
         said = " ".join(islice(cycle(words), behaviour.tokens))

@@ -32,6 +32,10 @@ class Behaviour:
     calls: int | None = setting(
         "make N tool calls where tools may be called", default=None, least=1, most=128
     )
+    tool: str | None = setting(
+        "call the tool of this name, until its result is there", default=None
+    )
+    arguments: str | None = setting("call tools with these arguments", default=None)
     finish: str | None = setting("say this finish_reason", default=None)
     reasoning: int | None = setting(
         "think for N tokens first, counted as reasoning_tokens",

@@ -5,6 +5,7 @@ only what is said.
 """
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -53,6 +54,7 @@ def _decode(path: str, body: bytes) -> Ask:
         choice=choice,
         can_call_many=said.chat.tools is None or said.chat.tools.is_parallel,
         follows_tool=said.chat.turns[-1].role == "tool",
+        results=_results(said.chat.turns),
         wants_object=said.chat.form is not None and said.chat.form.kind == "json_object",
         schema=_schema(said.chat.form),
         reasoning_format=said.reasoning_format,
@@ -69,6 +71,12 @@ def _texts(turns: tuple[ChatTurn, ...]) -> tuple[str, int]:
     said = next((turn.content for turn in reversed(turns) if turn.role == "user"), None)
     num_words = sum([count_words(turn.content) for turn in turns])
     return turns[-1].content if said is None else said, num_words
+
+
+def _results(turns: tuple[ChatTurn, ...]) -> tuple[str, ...]:
+    """Return what tools returned since the assistant spoke last."""
+    since = takewhile(lambda turn: turn.role != "assistant", reversed(turns))
+    return tuple([turn.content for turn in since if turn.role == "tool"][::-1])
 
 
 def _tools(

@@ -7,20 +7,28 @@ from slipstream.upstream.scripted.gemini import GEMINI, GEMINI_COUNT
 from slipstream.upstream.scripted.messages import COUNT_TOKENS, MESSAGES
 from slipstream.upstream.scripted.nouns import Dialect
 from slipstream.upstream.scripted.openai_chat import OPENAI_CHAT
-from slipstream.upstream.scripted.openai_embeddings import OPENAI_EMBEDDINGS
+from slipstream.upstream.scripted.openai_completions import OPENAI_COMPLETIONS
+from slipstream.upstream.scripted.openai_embeddings import EMBEDDINGS
 from slipstream.upstream.scripted.provider_chat import PROVIDER_CHATS
-from slipstream.upstream.scripted.responses import INPUT_TOKENS, RESPONSES, XAI_RESPONSES
+from slipstream.upstream.scripted.responses import (
+    COMPACTION,
+    INPUT_TOKENS,
+    RESPONSES,
+    XAI_RESPONSES,
+)
 
 # The first whose path fits: those of providers stand before what they are like.
 DIALECTS: Final[tuple[Dialect, ...]] = (
     CEREBRAS_CHAT,
     *PROVIDER_CHATS,
     OPENAI_CHAT,
-    OPENAI_EMBEDDINGS,
+    OPENAI_COMPLETIONS,
+    *EMBEDDINGS,
     MESSAGES,
     COUNT_TOKENS,
     XAI_RESPONSES,
     RESPONSES,
+    COMPACTION,
     INPUT_TOKENS,
     GEMINI,
     GEMINI_COUNT,

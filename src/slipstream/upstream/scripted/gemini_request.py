@@ -6,7 +6,7 @@ Source: ../shared/reference/protocols.md, sections E and F; providers.md, sectio
 """
 
 import re
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any, Final, Literal
 from urllib.parse import unquote
 
@@ -91,6 +91,7 @@ def decode(path: str, body: bytes) -> Ask:
         tools=tools,
         choice=choice,
         follows_tool=any(p.function_response is not None for p in said.contents[-1].parts),
+        results=_results(said.contents),
         wants_object=config.response_mime_type == _JSON,
         schema=config.response_json_schema or config.response_schema,
         reasoning_fields=("thought",),
@@ -141,6 +142,13 @@ def _text_of(content: Content | System) -> str:
     results = [part.function_response for part in content.parts if part.function_response]
     found += [str(value) for result in results for value in result.response.values()]
     return "\n".join(found)
+
+
+def _results(contents: list[Content]) -> tuple[str, ...]:
+    """Return what functions returned since the model spoke last."""
+    since = list(takewhile(lambda content: content.role != "model", reversed(contents)))[::-1]
+    parts = [part for content in since for part in content.parts if part.function_response]
+    return tuple(_text_of(Content([part])) for part in parts)
 
 
 def _check_contents(contents: list[Content]) -> None:

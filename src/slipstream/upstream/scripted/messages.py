@@ -94,7 +94,7 @@ def _as_scripted(said: dict[str, Any], ending: dict[str, Any], answer: Answer) -
     if answer.finish not in ENDINGS:
         ending["stop_reason"] = answer.finish
     if answer.refuses:
-        details = {"type": "refusal", "category": "scripted", "explanation": answer.text}
+        details = {"type": "refusal", "category": "general_harms", "explanation": answer.text}
         ending["stop_details"] = details
     return said
 

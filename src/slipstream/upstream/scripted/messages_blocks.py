@@ -76,6 +76,7 @@ class ToolUse(_Block, tag="tool_use", kw_only=True):
     name: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,128}\Z")]
     input: dict[str, Any]
     caller: dict[str, Any] | None = None
+    toolset_name: str | None = None
 
 
 class Thinking(Closed, tag_field="type", tag="thinking"):
@@ -100,10 +101,15 @@ _OF_ROLE: Final[dict[str, tuple[type, ...]]] = {
 
 
 class Message(Closed):
-    """A turn, or a part of one."""
+    """A turn, or a part of one.
+
+    Args:
+        output_config: How answers are made from here on; a beta.
+    """
 
     role: Literal["user", "assistant", "system"]
     content: str | list[Block]
+    output_config: dict[str, Any] | None = None
 
 
 Turn = tuple[str, list[Block]]

@@ -45,7 +45,7 @@ class ThinkingConfig(Closed):
 
     type: Literal["adaptive", "enabled", "disabled", "between_tools"]
     budget_tokens: Annotated[int, Meta(ge=1024)] | None = None
-    display: Literal["summarized", "omitted"] | None = None
+    display: Literal["summarized", "omitted", "updates"] | None = None
     block_binding: dict[str, Any] | None = None
 
 

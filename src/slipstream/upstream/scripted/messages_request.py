@@ -7,7 +7,8 @@ Source: ../shared/reference/providers.md, section 2; protocols.md, sections B an
 
 import re
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple
+from itertools import takewhile
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -17,6 +18,7 @@ from slipstream.upstream.scripted.flaws import Flaw, Flawed, decode_strictly
 from slipstream.upstream.scripted.messages_blocks import (
     Redacted,
     Thinking,
+    ToolResult,
     ToolUse,
     Turn,
     num_marks,
@@ -29,6 +31,10 @@ from slipstream.upstream.scripted.nouns import Ask, Tool
 
 _VERSIONS: Final = ("2023-06-01", "2026-10-21")
 _WITHOUT_SAMPLING: Final = _VERSIONS[1]
+# Betas by the beginning of their names, which a date ends.
+_PER_TURN: Final = "per-turn-control-"
+_UPDATES: Final = "thinking-display-updates-"
+_Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
 _MAX_MARKS: Final = 4
 _EXTRA: Final = "Extra inputs are not permitted"
@@ -69,6 +75,7 @@ def check_version(headers: Mapping[str, str], body: bytes) -> None:
         raise refusal("anthropic-version: header is required")
     if version not in _VERSIONS:
         raise refusal(f"anthropic-version: '{version}' is not a valid version")
+    _check_betas(headers.get("anthropic-beta", ""), body)
     if version != _WITHOUT_SAMPLING:
         return
     try:
@@ -78,6 +85,26 @@ def check_version(headers: Mapping[str, str], body: bytes) -> None:
     for name in _SAMPLING:
         if name in fields:
             raise refusal(f"{name}: {_EXTRA}")
+
+
+def _check_betas(betas: str, body: bytes) -> None:
+    """Refuse what only a beta knows, where the request does not ask for that beta."""
+    if b'"output_config"' in body and _PER_TURN not in betas:
+        for at, message in enumerate(_field_of(body, "messages", list)):
+            if isinstance(message, dict) and "output_config" in message:
+                raise refusal(f"messages.{at}.output_config: {_EXTRA}")
+    is_asked = b'"updates"' in body and _UPDATES not in betas
+    if is_asked and _field_of(body, "thinking", dict).get("display") == "updates":
+        raise refusal("thinking.display: Invalid enum value 'updates'")
+
+
+def _field_of(body: bytes, name: str, kind: type[_Kind]) -> _Kind:
+    """Return a field of a body; an empty one where it is not of this kind."""
+    try:
+        found = msgspec.json.decode(_fields_decoder.decode(body).get(name, b"null"))
+    except msgspec.MsgspecError:
+        return kind()  # decode says what is wrong with it
+    return found if isinstance(found, kind) else kind()
 
 
 def decode(path: str, body: bytes) -> Ask:
@@ -139,10 +166,18 @@ def _read(said: Request, body: bytes) -> Ask:
         follows_tool=len(spoken) > 1
         and spoken[-1][0] == "user"
         and any(isinstance(block, ToolUse) for block in spoken[-2][1]),
+        results=_results(turns),
         schema=form.schema if form else None,
         reasoning_fields=("thinking",),
         has_thoughts=thinking is None or thinking.display != "omitted",
     )
+
+
+def _results(turns: list[Turn]) -> tuple[str, ...]:
+    """Return what tools returned since the assistant spoke last."""
+    since = list(takewhile(lambda turn: turn[0] != "assistant", reversed(turns)))[::-1]
+    blocks = [block for _, blocks in since for block in blocks if isinstance(block, ToolResult)]
+    return tuple("\n".join(words_of([block])) for block in blocks)
 
 
 def _num_words(said: Counted, turns: list[Turn]) -> int:

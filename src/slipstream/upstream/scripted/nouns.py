@@ -39,6 +39,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         choice: Whether tools may (`auto`), must not (`none`) or must (`required`) be called;
             `named` leaves in `tools` only the one that must be called.
         follows_tool: The last message is a tool's result.
+        results: What tools returned since the assistant spoke last.
         schema: What the answer must be an instance of; None for words.
         inputs: What is to become vectors, of so many dimensions; none in a chat.
         reasoning_format: How Cerebras is to show its reasoning.
@@ -59,6 +60,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     choice: Literal["auto", "none", "required", "named"] = "auto"
     can_call_many: bool = True
     follows_tool: bool = False
+    results: tuple[str, ...] = ()
     wants_object: bool = False
     schema: Schema | None = None
     inputs: tuple[str, ...] = ()

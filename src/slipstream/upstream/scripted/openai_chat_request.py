@@ -5,6 +5,7 @@ not know are accepted and ignored, as extensions of other providers.
 """
 
 import re
+from itertools import takewhile
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -23,6 +24,13 @@ class _Part(Struct):
 class _Message(Struct):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[_Part] | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of its parts."""
+        if isinstance(self.content, list):
+            return "\n".join([part.text for part in self.content if part.text])
+        return self.content or ""
 
 
 class _Function(Struct):
@@ -94,6 +102,7 @@ class _Request(Struct):
     response_format: _Format | None = None
 
 
+_OF_TOOLS: Final = ("tool", "function")
 _NO_PARAMETERS: Final[Schema] = {"type": "object"}
 _decoder: Final = msgspec.json.Decoder(_Request)
 _AT: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<at>.*)`)?$", re.DOTALL)
@@ -130,7 +139,8 @@ def decode(path: str, body: bytes) -> Ask:
         tools=tools,
         choice=choice,
         can_call_many=request.parallel_tool_calls is not False,
-        follows_tool=request.messages[-1].role in ("tool", "function"),
+        follows_tool=request.messages[-1].role in _OF_TOOLS,
+        results=_read_results(request.messages),
         wants_object=wants_object,
         schema=schema,
     )
@@ -141,14 +151,17 @@ def _read_messages(messages: list[_Message]) -> tuple[str, int]:
     said: str | None = None
     text, num_words = "", 0
     for message in messages:
-        content = message.content
-        if isinstance(content, list):
-            content = "\n".join([part.text for part in content if part.text])
-        text = content or ""
+        text = message.text
         num_words += count_words(text)
         if message.role == "user":
             said = text
     return text if said is None else said, num_words
+
+
+def _read_results(messages: list[_Message]) -> tuple[str, ...]:
+    """Return what tools returned since the assistant spoke last."""
+    since = takewhile(lambda message: message.role != "assistant", reversed(messages))
+    return tuple([message.text for message in since if message.role in _OF_TOOLS][::-1])
 
 
 def _read_limit(old: int | None, new: int | None) -> int | None:

@@ -1,22 +1,26 @@
-"""The dialect OpenAI embeddings, seen from the provider's side: vectors made of a text's digest.
+"""Embeddings as OpenAI and others have them, from the provider's side: vectors of a text's digest.
 
 The same text gives the same vector of length 1, whatever stands beside it; one word is one token.
+
+Source of what providers refuse: ../shared/reference/providers.md and their SDKs, 2026-11-21.
 """
 
 import math
 import struct
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import shake_128
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
 
-from slipstream.errors import BadRequest
+from slipstream.errors import BadRequest, GatewayError
 from slipstream.upstream.scripted.answer import count_words
 from slipstream.upstream.scripted.nouns import Answer, Ask, Dialect, Event, Stamp
 from slipstream.upstream.scripted.openai_chat import encode_error
+from slipstream.upstream.scripted.provider_chat import ERRORS
+from slipstream.upstream.scripted.provider_chat_checks import refusal
 
 DIMENSIONS: Final = 8
 _encode_json: Final = msgspec.json.Encoder().encode
@@ -29,6 +33,7 @@ class _Request(Struct):
     model: Annotated[str, Meta(min_length=1)]
     input: _Text | _Inputs
     dimensions: Annotated[int, Meta(ge=1, le=4096)] | None = None
+    output_dimension: Annotated[int, Meta(ge=1, le=4096)] | None = None  # Mistral's name for it
     encoding_format: Literal["float", "base64"] | None = None
 
 
@@ -47,7 +52,7 @@ def _decode(path: str, body: bytes) -> Ask:
         text=inputs[0],
         prompt_tokens=sum(map(_count, items)),
         inputs=inputs,
-        dimensions=said.dimensions or DIMENSIONS,
+        dimensions=said.dimensions or said.output_dimension or DIMENSIONS,
         wants_base64=said.encoding_format == "base64",
     )
 
@@ -93,11 +98,79 @@ def _stream(ask: Ask, answer: Answer, stamp: Stamp) -> Iterator[Event]:
     yield Event(_encode(ask, answer, stamp), is_terminal=True)
 
 
-OPENAI_EMBEDDINGS: Final = Dialect(
-    name="openai_embeddings",
-    path_suffixes=("/embeddings",),
-    decode=_decode,
-    encode=_encode,
-    stream=_stream,
-    encode_error=encode_error,
+class _Rules(NamedTuple):
+    """What one provider takes.
+
+    Args:
+        suffix: How its paths end.
+        takes: Fields that it knows, where it refuses others.
+        formats: That it knows.
+        status: Of a refusal.
+    """
+
+    suffix: str
+    takes: frozenset[str] | None = None
+    formats: tuple[str, ...] = ("float", "base64")
+    status: int = 400
+
+
+_RULES: Final = {
+    "openai": _Rules(
+        "/openai/v1/embeddings",
+        frozenset({"model", "input", "dimensions", "encoding_format", "user"}),
+    ),
+    "gemini": _Rules("/gemini/v1beta/openai/embeddings", formats=("float",)),
+    "deepinfra": _Rules("/deepinfra/v1/openai/embeddings", formats=("float",), status=422),
+    "mistral": _Rules(
+        "/mistral/v1/embeddings",
+        frozenset(
+            {"model", "input", "output_dimension", "output_dtype", "encoding_format", "metadata"}
+        ),
+        status=422,
+    ),
+    "openrouter": _Rules("/openrouter/api/v1/embeddings"),
+}
+_fields_decoder: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+def _decode_by(rules: _Rules) -> Callable[[str, bytes], Ask]:
+    """Return what reads a request of a provider, and refuses what that one refuses."""
+
+    def decode(path: str, body: bytes) -> Ask:
+        ask = _decode(path, body)
+        said = _fields_decoder.decode(body)
+        strange = said.keys() - rules.takes if rules.takes is not None else set()
+        for name in sorted(strange):
+            raise refusal("Extra inputs are not permitted", name, status=rules.status)
+        if (given := said.get("encoding_format")) not in (None, *rules.formats):
+            message = f"'{given}' is not supported: expected one of {', '.join(rules.formats)}"
+            raise refusal(message, "encoding_format", status=rules.status)
+        return ask
+
+    return decode
+
+
+def _dialect(
+    name: str,
+    suffix: str,
+    decode: Callable[[str, bytes], Ask],
+    tell: Callable[[GatewayError], bytes],
+) -> Dialect:
+    return Dialect(
+        name=name,
+        path_suffixes=(suffix,),
+        decode=decode,
+        encode=_encode,
+        stream=_stream,
+        encode_error=tell,
+    )
+
+
+EMBEDDINGS: Final = (
+    *(
+        _dialect(f"{name}_embeddings", rules.suffix, _decode_by(rules), ERRORS[name])
+        for name, rules in _RULES.items()
+    ),
+    _dialect("openai_embeddings", "/embeddings", _decode, encode_error),
 )
+"""The providers' own, and that of anybody else."""

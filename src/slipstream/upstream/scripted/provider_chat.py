@@ -16,7 +16,11 @@ from slipstream.upstream.scripted.gemini import error_object
 from slipstream.upstream.scripted.nouns import Answer, Ask, Dialect, Event, Headers, Stamp
 from slipstream.upstream.scripted.openai_chat import OPENAI_CHAT, encode_error
 from slipstream.upstream.scripted.provider_chat_request import RULES, decode_by
-from slipstream.upstream.scripted.rate_headers import mistral_headers, openai_headers
+from slipstream.upstream.scripted.rate_headers import (
+    mistral_headers,
+    openai_headers,
+    openrouter_headers,
+)
 from slipstream.upstream.scripted.reply import ScriptedError
 from slipstream.upstream.scripted.seals import close_seal
 
@@ -88,6 +92,12 @@ def _as_xai(document: Document, moment: _Moment) -> None:
     if usage:  # reasoning stands beside the completion, not in it
         usage["completion_tokens"] -= usage["completion_tokens_details"]["reasoning_tokens"]
         usage["cost_in_usd_ticks"] = usage["total_tokens"] * _TICKS_PER_TOKEN
+
+
+def _as_deepinfra(document: Document, moment: _Moment) -> None:
+    if document.get("usage"):
+        cost = document["usage"]["total_tokens"] * _USD_PER_TOKEN
+        document["usage"]["estimated_cost"] = round(cost, 9)
 
 
 def _as_openrouter(document: Document, moment: _Moment) -> None:
@@ -202,8 +212,9 @@ _ROWS: Final[dict[str, _Row]] = {
         _as_openrouter,
         _openrouter_error,
         _openrouter_event,
+        openrouter_headers,
     ),
-    "deepinfra": _Row("/deepinfra/v1/openai/chat/completions", _leave, _deepinfra_error),
+    "deepinfra": _Row("/deepinfra/v1/openai/chat/completions", _as_deepinfra, _deepinfra_error),
     "gemini": _Row(
         "/gemini/v1beta/openai/chat/completions",
         _as_gemini,
@@ -275,5 +286,8 @@ def _with_last(events: Iterator[Event]) -> Iterator[tuple[Event, bool]]:
     if held is not None:
         yield held, False
 
+
+ERRORS: Final = {name: row.encode_error for name, row in _ROWS.items()}
+"""How each provider says an error, also of its other endpoints."""
 
 PROVIDER_CHATS: Final = tuple(_dialect(name, row) for name, row in _ROWS.items())

@@ -9,7 +9,8 @@ from slipstream.upstream.scripted.nouns import Headers
 
 _LIMIT_REQUESTS: Final = 1000
 _LIMIT_TOKENS: Final = 1_000_000
-_RESET: Final = b"2026-11-21T12:00:00Z"
+_RESET: Final = b"2026-11-21T00:00:20Z"
+_RESET_MS: Final = 1_795_219_220_000  # the same moment
 
 
 def _counts(remaining: int) -> tuple[tuple[bytes, int, int], ...]:
@@ -43,6 +44,16 @@ def cerebras_headers(remaining: int) -> Headers:
 def mistral_headers(remaining: int) -> Headers:
     """Return Mistral's."""
     return _named(remaining, {b"requests": b"req-minute", b"tokens": b"tokens-minute"}, b"60")
+
+
+def openrouter_headers(remaining: int) -> Headers:
+    """Return OpenRouter's, which counts requests only; the reset is a time in milliseconds."""
+    limit = max(_LIMIT_REQUESTS, remaining)
+    return (
+        (b"x-ratelimit-limit", b"%d" % limit),
+        (b"x-ratelimit-remaining", b"%d" % remaining),
+        (b"x-ratelimit-reset", b"%d" % _RESET_MS),
+    )
 
 
 def anthropic_headers(remaining: int) -> Headers:

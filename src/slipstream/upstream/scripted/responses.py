@@ -96,6 +96,22 @@ def _encode_count(ask: Ask, answer: Answer, stamp: Stamp) -> bytes:
     return _encode_json({"object": "response.input_tokens", "input_tokens": ask.prompt_tokens})
 
 
+def _encode_compaction(ask: Ask, answer: Answer, stamp: Stamp) -> bytes:
+    """Encode a conversation made shorter: what would have been said, sealed."""
+    whole = _decode_json(_encode(ask, answer, stamp))
+    sealed = close_seal(VENDOR, answer.text)
+    item = {"type": "compaction", "id": make_id("cmp_", stamp.serial), "encrypted_content": sealed}
+    return _encode_json(
+        {
+            "id": whole["id"],
+            "object": "response.compaction",
+            "created_at": whole["created_at"],
+            "output": [item],
+            "usage": whole["usage"],
+        }
+    )
+
+
 def _encode_xai_error(error: GatewayError) -> bytes:
     """Encode an error as xAI does here: the error is a text."""
     return _encode_json({"code": error.code or error.kind, "error": error.message})
@@ -119,6 +135,15 @@ XAI_RESPONSES: Final = Dialect(
     stream=_stream,
     encode_error=_encode_xai_error,
     error_event=_error_event,
+    rate_headers=openai_headers,
+)
+COMPACTION: Final = Dialect(
+    name="compaction",
+    path_suffixes=("/responses/compact",),
+    decode=decode,
+    encode=_encode_compaction,
+    stream=no_stream,
+    encode_error=encode_error,
     rate_headers=openai_headers,
 )
 INPUT_TOKENS: Final = Dialect(

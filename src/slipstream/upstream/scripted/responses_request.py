@@ -6,6 +6,7 @@ answer repeats it: a rule that this one had wrong would show in the checks.
 Source: ../shared/reference/protocols.md, sections E and G, 2026-11-21.
 """
 
+from itertools import takewhile
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -240,6 +241,7 @@ def _ask(kept: ResponsesAsked) -> Ask:
         choice=choice,
         can_call_many=asked.is_parallel is not False,
         follows_tool=asked.turns[-1].role == "tool",
+        results=_results(asked.turns),
         wants_object=form is not None and form.kind == "json_object",
         schema=_decode_json(form.schema) if form is not None and form.schema else None,
         reasoning_fields=("summary",),
@@ -256,6 +258,13 @@ def _text_of(turn: Turn) -> str:
         elif isinstance(part, ToolResult):
             found += [inner.text for inner in part.parts if isinstance(inner, Text)]
     return "\n".join(text for text in found if text)
+
+
+def _results(turns: tuple[Turn, ...]) -> tuple[str, ...]:
+    """Return what tools returned since the assistant spoke last."""
+    since = list(takewhile(lambda turn: turn.role != "assistant", reversed(turns)))[::-1]
+    parts = [part for turn in since for part in turn.parts if isinstance(part, ToolResult)]
+    return tuple(_text_of(Turn("tool", (part,))) for part in parts)
 
 
 def _tools(asked: Asked) -> tuple[tuple[Tool, ...], Literal["auto", "none", "required", "named"]]:

@@ -107,7 +107,7 @@ class Site:
 
 
 _PATHS: Final = (
-    "POST …/chat/completions, POST …/messages, POST …/responses, "
+    "POST …/chat/completions, POST …/completions, POST …/messages, POST …/responses, "
     "POST …/models/{model}:generateContent, POST …/embeddings, GET …/models, GET …/models/{id}, "
     "GET /health and /mock/…"
 )

@@ -15,6 +15,8 @@ from slipstream.call import Frame, Meaning
 from slipstream.wire.sse import encode_event, event_data
 
 _OTHER_NAME: Final = b'"reasoning_content"'
+_FINISH: Final = b'"finish_reason"'
+_NO_FINISH: Final = b'"finish_reason":null'
 _encode: Final = msgspec.json.Encoder().encode
 _fields_of: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _choices_of: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
@@ -46,6 +48,11 @@ class CerebrasView:
     def __init__(self) -> None:
         self._held: Frame | None = None  # finishes a choice, and may have to tell of usage
 
+    @property
+    def is_holding(self) -> bool:
+        """A frame that finishes a choice is held back."""
+        return self._held is not None
+
     def read(self, frame: Frame) -> Iterator[Frame]:
         """Yield what takes the place of a frame; one that finishes a choice is held back."""
         if frame.meaning is Meaning.WITHHELD and self._held is not None:
@@ -71,8 +78,8 @@ class CerebrasView:
 
 
 def _finishes(data: bytes | None) -> bool:
-    if data is None or b'"finish_reason"' not in data:
-        return False
+    if data is None or data.count(_FINISH) == data.count(_NO_FINISH):
+        return False  # as most chunks say; within a text a quote stands behind a backslash
     said = _chunk_decoder.decode(data)
     return any(choice.finish_reason for choice in said.choices or ())
 

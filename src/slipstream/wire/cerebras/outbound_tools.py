@@ -31,7 +31,8 @@ def adapt_functions(draft: Draft) -> None:
     """
     said = draft.said
     if said.get("functions"):
-        if said.get("function_call") != "none" or said.get("tools"):
+        are_idle = said.get("function_call") == "none" and not said.get("tools")
+        if not are_idle or not isinstance(said["functions"], list):
             raise not_taken("functions", _OLD)
         functions = draft.take("functions")
         draft.take("function_call")

@@ -42,6 +42,7 @@ _ENDINGS: Final = {
     "refusal": "content_filter",
 }
 _FAILED: Final = "error"  # a reason to end of Mistral and OpenRouter
+_SEALED: Final = "reasoning.encrypted"  # a type of details
 _JOINED: Final = ("text", "summary", "data", "signature")  # of a detail that comes in fragments
 
 
@@ -113,13 +114,14 @@ class ChoiceReader:
         """Add what a chunk or an answer says of the choice."""
         said = choice.delta or choice.message
         if said is not None:
-            self._read_thoughts(said, events)
+            if said.reasoning_content or said.reasoning or said.reasoning_details:
+                self._read_thoughts(said, events)
             if isinstance(said.content, list):
                 self._read_chunks(said.content, events)
             elif said.content:
                 self._say(said.content, events)
             self._read_rest(said, events)
-        if bytes(choice.logprobs) not in _EMPTY:
+        if choice.logprobs is not _NOTHING and bytes(choice.logprobs) not in _EMPTY:
             self._read_logprobs(choice.logprobs, events)
         if choice.finish_reason:
             stop = choice.stop_reason if isinstance(choice.stop_reason, str) else None
@@ -230,7 +232,7 @@ class ChoiceReader:
             events.append(Refused(said.refusal, self._at))
         for raw in said.annotations or ():
             events.append(Cited(bytes(raw).decode(), _DIALECT, self._at))
-        if bytes(said.extra_content) not in _EMPTY:
+        if said.extra_content is not _NOTHING and bytes(said.extra_content) not in _EMPTY:
             seals = read_extra(said.extra_content, self._vendor)
             events += [Sealed(seal, self._at) for seal in seals]
         if said.tool_calls:
@@ -251,5 +253,7 @@ class ChoiceReader:
 
 
 def _text_of(detail: dict[str, Any]) -> str:
+    if detail.get("type") == _SEALED:
+        return ""  # what a gateway like this one adds there was told before
     text = detail.get("text") or detail.get("summary")
     return text if isinstance(text, str) else ""

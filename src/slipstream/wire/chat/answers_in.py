@@ -19,7 +19,7 @@ from slipstream.wire.invalid import UNREADABLE
 from slipstream.wire.openai_chat_answers import MAX_CHOICES
 from slipstream.wire.sse import event_data
 from slipstream.wire.talk.events import Began, Counted, Event, Failed, Over, Pinged
-from slipstream.wire.usage import read_usage
+from slipstream.wire.usage import in_tier, read_usage
 
 _NOTHING: Final = msgspec.Raw()
 _EMPTY: Final = frozenset({b"", b"null", b'""', b"[]", b"{}"})
@@ -134,10 +134,10 @@ class AnswerReader:
             if reader is None:
                 reader = self._add_choice(choice.index or 0)
             reader.read(choice, events)
-        if bytes(said.usage) not in _EMPTY:
-            self._count(said.usage, events)
+        if said.usage is not _NOTHING and bytes(said.usage) not in _EMPTY:
+            self._count(said.usage, said.service_tier, events)
         if said.x_groq is not None and bytes(said.x_groq.usage) not in _EMPTY:
-            self._count(said.x_groq.usage, events)
+            self._count(said.x_groq.usage, said.service_tier, events)
         return self._until_failed(events)
 
     def _begin(self, said: _Answer, events: list[Event]) -> None:
@@ -159,19 +159,19 @@ class AnswerReader:
         self._choices[at] = ChoiceReader(at, self._vendor, calls)
         return self._choices[at]
 
-    def _count(self, raw: msgspec.Raw, events: list[Event]) -> None:
-        usage = read_usage(raw, is_reasoning_outside=self._is_outside)
+    def _count(self, raw: msgspec.Raw, tier: str | None, events: list[Event]) -> None:
+        usage = in_tier(read_usage(raw, is_reasoning_outside=self._is_outside), tier)
         if usage is not None:
             events.append(Counted(usage))
 
     def _until_failed(self, events: list[Event]) -> list[Event]:
         """Leave out what comes after a failure, but for what it cost."""
-        failed = next((event for event in events if type(event) is Failed), None)
-        if failed is None:
-            return events
-        self._is_over = True
-        at = events.index(failed)
-        return [*events[:at], *(event for event in events[at:] if type(event) is Counted), failed]
+        for at, event in enumerate(events):
+            if type(event) is Failed:
+                self._is_over = True
+                costs = (later for later in events[at:] if type(later) is Counted)
+                return [*events[:at], *costs, event]
+        return events
 
     def _finish(self, events: list[Event]) -> list[Event]:
         for choice in self._choices.values():
@@ -191,8 +191,8 @@ def _decode(data: bytes, problem: str) -> _Answer | UpstreamError:
         if errors_in.is_error(data):
             return errors_in.read_error(200, data, retry_after_s=None)
         raise Broken(f"{problem}: {exc}") from exc
-    is_plain = said.choices and bytes(said.error) in _EMPTY
-    if not is_plain and errors_in.is_error(data):
+    is_plain = said.error is _NOTHING or bytes(said.error) in _EMPTY
+    if not (said.choices and is_plain) and errors_in.is_error(data):
         return errors_in.read_error(200, data, retry_after_s=None)
     if said.x_groq is not None and bytes(said.x_groq.error) not in _EMPTY:
         body = b'{"error":' + bytes(said.x_groq.error) + b"}"

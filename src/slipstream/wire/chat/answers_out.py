@@ -50,6 +50,7 @@ class AnswerWriter:
         created_s: Wall clock, whole seconds.
         wants_usage: The client asked for the usage chunk of a stream.
         fingerprint: Told where the upstream tells none.
+        reasoning_field: What the client calls reasoning.
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class AnswerWriter:
         "_head",
         "_news",
         "_reason",
+        "_reasoning",
         "_usage",
         "_wants_usage",
     )
@@ -69,6 +71,7 @@ class AnswerWriter:
         created_s: int,
         wants_usage: bool = False,
         fingerprint: str | None = None,
+        reasoning_field: str = "reasoning_content",
     ) -> None:
         self._head: dict[str, Any] = {
             "id": answer_id,
@@ -78,6 +81,7 @@ class AnswerWriter:
             "system_fingerprint": fingerprint,
         }
         self._wants_usage = wants_usage
+        self._reasoning = reasoning_field
         self._choices: dict[int, _Choice] = {}
         self._usage: Usage | None = None
         self._news: Usage | None = None  # that no frame carries yet
@@ -109,7 +113,7 @@ class AnswerWriter:
     def _choice(self, at: int) -> "_Choice":
         choice = self._choices.get(at)
         if choice is None:
-            choice = self._choices[at] = _Choice(at, self._head, wants_usage=self._wants_usage)
+            choice = self._choices[at] = _Choice(at, self._head, self._wants_usage, self._reasoning)
         return choice
 
     def _chunk(self, at: int, delta: dict[str, Any]) -> list[Frame]:
@@ -121,8 +125,7 @@ class AnswerWriter:
         tier = tier_of(event.service_tier)
         if tier is not None:
             self._head["service_tier"] = tier
-        role = self._choice(0).chunk({})
-        return [self._frame(role, Meaning.SILENT)]
+        return [self._frame(self._choice(0).chunk({}), Meaning.SILENT)]
 
     def _say(self, event: Said) -> list[Frame]:
         choice = self._choice(event.choice)
@@ -133,12 +136,19 @@ class AnswerWriter:
         return [self._frame(data, Meaning.CONTENT)]
 
     def _think(self, event: Thought) -> list[Frame]:
-        shown = self._choice(event.choice).think(event)
-        return self._chunk(event.choice, {"reasoning_content": shown})
+        choice = self._choice(event.choice)
+        shown = choice.think(event)
+        if not choice.has_role:
+            return self._chunk(event.choice, {self._reasoning: shown})
+        data = choice.reasoning_head + _encode(shown) + _TAIL
+        return [self._frame(data, Meaning.CONTENT)]
 
     def _seal(self, event: Sealed) -> list[Frame]:
         if event.call is not None:
-            call = {"index": event.call, "extra_content": encode_extra((event.seal,))}
+            # openai's SDK takes a piece of a call that says nothing of it for a broken one.
+            is_custom = event.call in self._choice(event.choice).custom_calls
+            more = {"custom": {"input": ""}} if is_custom else {"function": {"arguments": ""}}
+            call = {"index": event.call, **more, "extra_content": encode_extra((event.seal,))}
             return self._chunk(event.choice, {"tool_calls": [call]})
         details = self._choice(event.choice).seal(event)
         return self._chunk(event.choice, {"reasoning_details": details}) if details else []
@@ -217,14 +227,17 @@ class _Choice:
         "custom_calls",
         "has_role",
         "num_chars",
+        "reasoning_head",
         "silent_calls",
     )
 
-    def __init__(self, at: int, head: dict[str, Any], *, wants_usage: bool) -> None:
+    def __init__(self, at: int, head: dict[str, Any], wants_usage: bool, reasoning: str) -> None:
         usage = b',"usage":null' if wants_usage else b""
         start = b"data: " + _encode(head)[:-1] + usage
         self._before = start + b',"choices":[{"index":%d,"delta":' % at
+        # Chunks of text differ in one string: the rest is encoded once.
         self.content_head = self._before + b'{"content":'
+        self.reasoning_head = self._before + b'{"%b":' % reasoning.encode()
         self.has_role = False
         self.num_chars = 0
         self.custom_calls: set[int] = set()

@@ -57,6 +57,10 @@ class Habits(Struct, frozen=True, kw_only=True):
         takes_none: `tool_choice` may be `none`; otherwise the tools are left out for it.
         max_stops: How many strings may end an answer.
         short_ids: Ids of calls must be nine letters and digits.
+        takes_details: It gives out `reasoning_details` and wants them back.
+        takes_result_parts: Results of tools may be parts; otherwise they are one text.
+        ends_calls: An answer that calls tools says so in `finish_reason`.
+        is_strange: Of a server of which nothing is known; what passes through stays as it is.
     """
 
     takes: frozenset[str] | None = None
@@ -85,15 +89,24 @@ class Habits(Struct, frozen=True, kw_only=True):
     takes_none: bool = True
     max_stops: int = 4
     short_ids: bool = False
+    takes_details: bool = False
+    takes_result_parts: bool = True
+    ends_calls: bool = True
+    is_strange: bool = False
 
 
 GENERIC: Final = Habits(
     max_tokens="max_tokens",
     reasoning="reasoning_content",
     parts=frozenset({"image", "audio", "file"}),
+    is_strange=True,
 )
 """Of a server that is like OpenAI's; unknown fields are passed over by all that are known, and what
 its model cannot read it says itself."""
+
+_MANY: Final = 64
+_NO_CACHES: Final = _fields("prompt_cache_key store")
+_NO_EXTRAS: Final = _fields("verbosity prediction metadata")
 
 # Every top-level field of openai-python 3.52.0's type; it answers others with 400.
 _OPENAI: Final = _fields(
@@ -123,7 +136,16 @@ _MISTRAL: Final = _fields(
     "prompt_cache_key metadata"
 )
 
+KNOWN_FIELDS: Final = _OPENAI | _CEREBRAS | _MISTRAL | _SAMPLING_BEYOND_OPENAI
+"""Top-level fields of any of them: what a client may send because another one takes it."""
+
 HABITS: Final[dict[str, Habits]] = {
+    "local": Habits(  # models that we run; wire/chat_request.py reads what is written for them
+        max_tokens="max_tokens",
+        reasoning="reasoning_content",
+        parts=frozenset(),
+        max_stops=_MANY,
+    ),
     # Section 1; `safety_identifier` is its newer name for `user`.
     "openai": Habits(
         takes=_OPENAI,
@@ -176,10 +198,10 @@ HABITS: Final[dict[str, Habits]] = {
     # Section 5.
     "deepinfra": Habits(
         max_tokens="max_tokens",
-        refuses=_fields(
-            "parallel_tool_calls top_logprobs logit_bias verbosity prediction metadata"
-        ),
+        refuses=_fields("parallel_tool_calls top_logprobs logit_bias max_completion_tokens")
+        | _NO_EXTRAS,
         has_one_system=True,
+        takes_result_parts=False,
         reasoning="reasoning_content",
         efforts=("none", "low", "medium", "high"),
         tiers={"priority": "priority"},
@@ -192,6 +214,7 @@ HABITS: Final[dict[str, Habits]] = {
         max_tokens="max_tokens",
         seed="random_seed",
         user=None,
+        has_one_system=True,  # the last message must be a user's or a tool's
         reasoning="chunks",
         efforts=("none", "high"),
         takes_names=False,
@@ -201,21 +224,56 @@ HABITS: Final[dict[str, Habits]] = {
     # Section 7; `max_completion_tokens` is mapped to the older name.
     "xai": Habits(
         max_tokens="max_tokens",
-        refuses=_fields("verbosity prediction metadata logit_bias") | _SAMPLING_BEYOND_OPENAI,
+        refuses=_fields("logit_bias max_completion_tokens web_search_options")
+        | _NO_EXTRAS
+        | _SAMPLING_BEYOND_OPENAI,
         reasoning="reasoning_content",
         efforts=("none", "low", "medium", "high", "xhigh"),
         takes_names=False,
         takes_strict=False,
+        ends_calls=False,
     ),
     # Section 8; it drops by itself what a model does not know.
     "openrouter": Habits(
         max_tokens="max_tokens",
+        refuses=_fields("max_completion_tokens"),
         reasoning="reasoning",
+        takes_details=True,
         efforts=("none", "minimal", "low", "medium", "high", "xhigh"),
         budget=True,
         cache_field="cache_control",
         parts=frozenset({"image", "audio", "file"}),
         takes_file_urls=True,
+    ),
+    # Servers that people run themselves pass over what they do not know. Their own documentation:
+    # docs.vllm.ai, stable, "Reasoning Outputs" (the field was `reasoning_content` once).
+    "vllm": Habits(
+        max_tokens="max_tokens",
+        reasoning="reasoning",
+        parts=frozenset({"image", "audio"}),
+        max_stops=_MANY,
+    ),
+    # docs.ollama.com/api/openai-compatibility: the fields that it reads; others it passes over
+    # without a word, which we do not.
+    "ollama": Habits(
+        max_tokens="max_tokens",
+        refuses=_fields("logit_bias n parallel_tool_calls prediction") | _NO_CACHES,
+        reasoning="reasoning",
+        max_stops=_MANY,
+    ),
+    # tools/server/README.md of llama.cpp.
+    "llama-server": Habits(
+        max_tokens="max_tokens",
+        reasoning="reasoning_content",
+        parts=frozenset({"image", "audio"}),
+        max_stops=_MANY,
+    ),
+    # lmstudio.ai/docs/developer/openai-compat; images as data.
+    "lm-studio": Habits(
+        max_tokens="max_tokens",
+        reasoning="reasoning_content",
+        takes_image_urls=False,
+        max_stops=_MANY,
     ),
 }
 

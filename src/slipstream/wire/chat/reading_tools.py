@@ -36,6 +36,11 @@ class _Custom(msgspec.Struct):
     format: msgspec.Raw = _NOTHING
 
 
+class _Format(msgspec.Struct):
+    type: str = "text"
+    grammar: dict[str, msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+
+
 class _Tool(msgspec.Struct):
     type: str
     function: _Function | None = None
@@ -74,6 +79,7 @@ _WORDS: Final[dict[str, _Mode]] = {
 }
 _tool_decoder: Final = msgspec.json.Decoder(_Tool)
 _function_decoder: Final = msgspec.json.Decoder(_Function)
+_format_decoder: Final = msgspec.json.Decoder(_Format)
 _choice_decoder: Final = msgspec.json.Decoder(str | _Choice)
 _named_decoder: Final = msgspec.json.Decoder(str | _Named)
 
@@ -123,6 +129,8 @@ def _read_tool(raw: msgspec.Raw, where: str) -> Tool | HostedTool:
     custom = said.custom
     if custom is None:
         raise missing(f"{where}.custom")
+    if is_given(custom.format):
+        decode_at(_format_decoder, custom.format, f"{where}.custom.format")
     return Tool(
         name=custom.name,
         description=custom.description,

@@ -13,7 +13,7 @@ from slipstream.wire.talk.asking import Asked, Target
 from slipstream.wire.talk.names import field_name
 
 # Without these the client would get something else than it asked for; the rest may be left out.
-_ESSENTIAL: Final = frozenset(
+ESSENTIAL: Final = frozenset(
     {"n", "logprobs", "top_logprobs", "tools", "tool_choice", "response_format", "stop"}
 )
 _LEGAL_ID_CHARS: Final = 64
@@ -37,7 +37,7 @@ class Sheet:
         asked: Asked,
         target: Target,
         habits: Habits,
-        essential: frozenset[str] = _ESSENTIAL,
+        essential: frozenset[str] = ESSENTIAL,
     ) -> None:
         self.asked, self.target, self.habits = asked, target, habits
         self._essential = essential
@@ -69,10 +69,10 @@ class Sheet:
             return
         if self.takes(field):
             self.fields[field] = value
-        elif field in self._essential:
-            raise self.unsupported(asked_as or field)
-        else:
+        elif field not in self._essential:
             self.change(asked_as or field)
+        elif value:  # no scores, no stops: nothing is missed
+            raise self.unsupported(asked_as or field)
 
     def change(self, asked_as: str, becomes: str | None = None) -> None:
         """Note that a field is left out, or what becomes of it."""

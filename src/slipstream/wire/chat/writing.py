@@ -29,6 +29,10 @@ _SAMPLING: Final = (
     "logprobs",
     "top_logprobs",
 )
+# By this name a model says that it knows the limit by its newer name only; a strange server may be
+# in front of one.
+_OLD_LIMIT: Final = "openai_chat.max_tokens"
+_NEWER_LIMIT: Final = "max_completion_tokens"
 # The least budget of thinking tokens that is worth each word (protocols.md, sections C and F).
 _BUDGETS: Final = ((10_001, "high"), (2_049, "medium"), (1, "low"), (0, "none"))
 _encode: Final = msgspec.json.Encoder().encode
@@ -59,7 +63,9 @@ def write_asked(asked: Asked, target: Target) -> Written:
 
 def _write_limits(sheet: Sheet) -> None:
     asked = sheet.asked
-    sheet.put(sheet.habits.max_tokens, asked.max_tokens, "max_tokens")
+    is_newer = sheet.habits.is_strange and _OLD_LIMIT in sheet.target.refuses
+    name = _NEWER_LIMIT if is_newer else sheet.habits.max_tokens
+    sheet.put(name, asked.max_tokens, "max_tokens")
     sheet.put("n", asked.num_choices if asked.num_choices > 1 else None, "num_choices")
     if not asked.is_stream:
         return

@@ -58,6 +58,8 @@ _KNOWN: Final = frozenset(_Body.__struct_fields__)
 _body_decoder: Final = msgspec.json.Decoder(_Body)
 _fields_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
+_NO_TEXT: Final = ("messages", "tools", "functions", "response_format", "reasoning_effort")
+"""Of chat: whoever sends them here would miss them in the answer."""
 # What asks for a text model, and what would be accepted.
 _ASKS_FOR_TEXT: Final[dict[str, tuple[Callable[[_Body], Any], str]]] = {
     "echo": (lambda said: said.echo, "leave it out"),
@@ -84,6 +86,9 @@ def read_asked(body: bytes) -> Asked:
     for field, (asks, accepted) in _ASKS_FOR_TEXT.items():
         if asks(said):
             raise _unsupported(field, accepted)
+    for field in _NO_TEXT:
+        if field in fields and is_given(fields[field]):
+            raise _of_chat(field)
     [prompt, *others] = prompts
     if others or not isinstance(prompt, str):
         raise _unsupported("prompt", "send one text, neither several nor token ids")
@@ -93,6 +98,12 @@ def read_asked(body: bytes) -> Asked:
 
 def _unsupported(field: str, accepted: str) -> Unsupported:
     error = Unsupported(f"a model that chats does not offer what '{field}' asks for: {accepted}")
+    error.param = field
+    return error
+
+
+def _of_chat(field: str) -> Unsupported:
+    error = Unsupported(f"text completions have no '{field}': ask at /v1/chat/completions")
     error.param = field
     return error
 

@@ -132,7 +132,7 @@ class AnswerReader:
         feedback = said.prompt_feedback
         if feedback is not None and feedback.block_reason and not self._candidates:
             self._is_blocked = True
-        if bytes(said.usage_metadata) not in _EMPTY:
+        if said.usage_metadata is not _NOTHING and bytes(said.usage_metadata) not in _EMPTY:
             usage = read_gemini_usage(said.usage_metadata)
             events += [] if usage is None else [Counted(usage)]
         return events
@@ -164,4 +164,5 @@ def _decode(data: bytes, problem: str) -> _Answer | UpstreamError:
         if errors_in.is_error(data):  # in an array
             return read_failure(200, data, None)
         raise Broken(f"{problem}: {exc}") from exc
-    return said if bytes(said.error) in _EMPTY else read_failure(200, data, None)
+    is_plain = said.error is _NOTHING or bytes(said.error) in _EMPTY
+    return said if is_plain else read_failure(200, data, None)

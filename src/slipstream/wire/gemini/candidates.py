@@ -139,8 +139,9 @@ class CandidateReader:
         if said.content is not None:
             for part in said.content.parts or ():
                 self._read_part(part, events)
-        for annotation in annotations(said.grounding_metadata, said.citation_metadata):
-            events.append(Cited(_encode(annotation).decode(), "openai_chat", self._at))
+        if said.grounding_metadata is not None or said.citation_metadata is not None:
+            for annotation in annotations(said.grounding_metadata, said.citation_metadata):
+                events.append(Cited(_encode(annotation).decode(), "openai_chat", self._at))
         if said.logprobs_result is not None:
             self._score(said.logprobs_result, events)
         self._reason = said.finish_reason or self._reason

@@ -1,7 +1,8 @@
 """Usage of a Gemini answer into disjoint buckets.
 
 Thoughts and what its own tools read stand beside the other counts, not in them; cached tokens stand
-in the prompt's. It is said again in OpenAI's words, for the one place where buckets are made.
+in the prompt's. The same in OpenAI's words goes to the one place where buckets are made. Nearly
+every frame of a stream tells it, so what is not there costs nothing.
 
 Source: ../shared/reference/providers.md, section 0, and protocols.md, section F, 2026-11-21.
 """
@@ -12,7 +13,7 @@ import msgspec
 
 from slipstream.call import Usage
 from slipstream.wire.invalid import UNREADABLE
-from slipstream.wire.usage import read_usage
+from slipstream.wire.usage import InputDetails, OutputDetails, Reported, usage_of
 
 
 class _Count(msgspec.Struct, rename="camel"):
@@ -33,7 +34,6 @@ class _Reported(msgspec.Struct, rename="camel"):
 
 
 _decoder: Final = msgspec.json.Decoder(_Reported)
-_encode: Final = msgspec.json.Encoder().encode
 
 
 def read_gemini_usage(raw: bytes | msgspec.Raw) -> Usage | None:
@@ -50,23 +50,47 @@ def read_gemini_usage(raw: bytes | msgspec.Raw) -> Usage | None:
         return None
     read = (said.prompt_token_count or 0) + (said.tool_use_prompt_token_count or 0)
     thoughts = said.thoughts_token_count or 0
-    written = (said.candidates_token_count or 0) + thoughts
-    counts = {
-        "prompt_tokens": read,
-        "completion_tokens": written,
-        "total_tokens": read + written,
-        "prompt_tokens_details": {
-            "cached_tokens": said.cached_content_token_count,
-            "audio_tokens": _uncached(said, "AUDIO"),
-            "image_tokens": _uncached(said, "IMAGE"),
-        },
-        "completion_tokens_details": {
-            "reasoning_tokens": thoughts,
-            "audio_tokens": _of(said.candidates_tokens_details, "AUDIO"),
-            "image_tokens": _of(said.candidates_tokens_details, "IMAGE"),
-        },
-    }
-    return read_usage(_encode(counts))
+    said_aloud = said.candidates_token_count or 0
+    cached = said.cached_content_token_count or 0
+    if _is_all_text(said) and 0 <= cached <= read and thoughts >= 0 <= said_aloud:
+        return Usage(
+            input_tokens=read - cached,
+            cache_read_tokens=cached,
+            output_tokens=said_aloud,
+            output_reasoning_tokens=thoughts,
+        )
+    written = said_aloud + thoughts
+    return usage_of(
+        Reported(
+            prompt_tokens=read,
+            completion_tokens=written,
+            total_tokens=read + written,
+            prompt_tokens_details=InputDetails(
+                cached_tokens=cached,
+                audio_tokens=_uncached(said, "AUDIO"),
+                image_tokens=_uncached(said, "IMAGE"),
+            ),
+            completion_tokens_details=OutputDetails(
+                reasoning_tokens=thoughts,
+                audio_tokens=_of(said.candidates_tokens_details, "AUDIO"),
+                image_tokens=_of(said.candidates_tokens_details, "IMAGE"),
+            ),
+        )
+    )
+
+
+def _is_all_text(said: _Reported) -> bool:
+    """Tell cheaply what most frames tell: nothing but text was read and written."""
+    return (
+        _is_text(said.prompt_tokens_details)
+        and _is_text(said.candidates_tokens_details)
+        and _is_text(said.tool_use_prompt_tokens_details)
+        and _is_text(said.cache_tokens_details)
+    )
+
+
+def _is_text(counts: list[_Count] | None) -> bool:
+    return not counts or (len(counts) == 1 and counts[0].modality == "TEXT")
 
 
 def _uncached(said: _Reported, modality: str) -> int:
@@ -76,4 +100,6 @@ def _uncached(said: _Reported, modality: str) -> int:
 
 
 def _of(counts: list[_Count] | None, modality: str) -> int:
-    return sum(c.token_count or 0 for c in counts or () if c.modality == modality)
+    if not counts:
+        return 0
+    return sum(c.token_count or 0 for c in counts if c.modality == modality)

@@ -82,7 +82,7 @@ def _write_config(sheet: Sheet) -> None:
         if getattr(said, field) is not None:
             sheet.change(field)
     if said.logit_bias:
-        sheet.change("logit_bias")
+        raise sheet.unsupported("logit_bias")
     stops = said.stop[: sheet.habits.max_stops]
     if len(stops) < len(said.stop):
         sheet.change("stop", f"the first {len(stops)}")

@@ -29,7 +29,6 @@ from slipstream.wire.talk.asking import (
 )
 from slipstream.wire.talk.custom_tools import as_arguments
 
-VENDOR: Final = "gemini"
 SIGNATURE: Final = "thought_signature"
 _STAND_IN: Final = "skip_thought_signature_validator"  # documented, for history of others
 _EMPTY_ARGS: Final = msgspec.Raw(b"{}")
@@ -97,8 +96,9 @@ def _parts(turn: Turn, sheet: Sheet, calls: dict[str, tuple[int, str]]) -> list[
             ]
 
 
-def _own(seals: Iterable[Seal]) -> str | None:
-    return next((s.data for s in seals if s.vendor == VENDOR and s.kind == SIGNATURE), None)
+def _own(seals: Iterable[Seal], sheet: Sheet) -> str | None:
+    vendor = sheet.target.vendor
+    return next((s.data for s in seals if s.vendor == vendor and s.kind == SIGNATURE), None)
 
 
 def _model_parts(
@@ -108,7 +108,7 @@ def _model_parts(
     signature: str | None = None
     for part in parts:
         if isinstance(part, Reasoning):
-            own = _own(part.seals)
+            own = _own(part.seals, sheet)
             signature = own or signature
             if own is None:
                 sheet.change("thoughts")
@@ -145,7 +145,7 @@ def _call(call: ToolCall, sheet: Sheet) -> dict[str, Any]:
         "args": _args(arguments),
     }
     said: dict[str, Any] = {"functionCall": function}
-    signature = _own(call.seals)
+    signature = _own(call.seals, sheet)
     return said if signature is None else said | {"thoughtSignature": signature}
 
 

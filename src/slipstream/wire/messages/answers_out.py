@@ -19,6 +19,7 @@ from slipstream.wire.messages.blocks_out import BlockOrder, Closed, Grown, Move,
 from slipstream.wire.messages.usage import full_usage_object, usage_object
 from slipstream.wire.talk.events import (
     Began,
+    CallSaid,
     Counted,
     Ended,
     Event,
@@ -27,6 +28,7 @@ from slipstream.wire.talk.events import (
     Pinged,
     Refused,
     Said,
+    Thought,
 )
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -40,6 +42,13 @@ _STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _DELTA: Final = (
     b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":'
 )
+_PIECES: Final = (Said, Thought, CallSaid)
+# How the delta of a piece begins that adds to its block.
+_HEADS: Final[dict[type, bytes]] = {
+    Said: b'{"type":"text_delta","text":',
+    Thought: b'{"type":"thinking_delta","thinking":',
+    CallSaid: b'{"type":"input_json_delta","partial_json":',
+}
 _REASONS: Final = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -96,9 +105,9 @@ class AnswerWriter:
         Raises:
             GatewayError: The upstream says that it failed; the stream has no end then.
         """
-        if type(event) is Said and self._order.open == "text" and event.choice == 0:
-            data = _DELTA % (self._num_blocks - 1) + b'{"type":"text_delta","text":'
-            return [self._frame(data + _encode(event.text) + b"}}\n\n")] if event.text else []
+        if isinstance(event, _PIECES) and not event.choice and self._order.grows(event):
+            head = _DELTA % (self._num_blocks - 1) + _HEADS[type(event)]
+            return [self._frame(head + _encode(event.text) + b"}}\n\n")]
         match event:
             case Failed():
                 raise event.error

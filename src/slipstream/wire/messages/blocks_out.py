@@ -6,15 +6,15 @@
 3. A call is begun when its first piece comes: a seal of it, told before, must stand before it.
 4. Thinking of other vendors is signed with a parcel of ours; what seals a call, or nothing that was
    shown, is a redacted block that holds one. reading_thinking.py opens them again.
+5. What seals a text waits for the next block: an answer that ends in text ends in a block of text,
+   since clients take the last block for the answer (`claude -p` printed nothing).
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
-
-from slipstream.wire.invalid import UNREADABLE
 from slipstream.wire.messages.call_ids import legal_id
 from slipstream.wire.messages.citations import citation_object
+from slipstream.wire.messages.open_call import OpenCall
 from slipstream.wire.messages.reading_thinking import VENDOR
 from slipstream.wire.responses.parcels import CallSeal, Parcel, close_parcel
 from slipstream.wire.talk.asking import Seal
@@ -29,8 +29,6 @@ from slipstream.wire.talk.events import (
     Sealed,
     Thought,
 )
-
-_object_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Opened(NamedTuple):
@@ -52,30 +50,6 @@ class Closed(NamedTuple):
 Move = Opened | Grown | Closed
 
 
-class _Call:
-    """One call that is not closed yet."""
-
-    __slots__ = ("call_id", "is_begun", "is_custom", "name", "pieces", "seals")
-
-    def __init__(self, call_id: str, name: str, is_custom: bool, seals: list[Seal]) -> None:
-        self.call_id = call_id
-        self.name = name
-        self.is_custom = is_custom
-        self.seals = seals  # not told yet
-        self.pieces: list[str] = []
-        self.is_begun = False
-
-    def is_whole(self) -> bool:
-        """Tell whether nothing can follow: the arguments are an object."""
-        if self.is_custom or not self.pieces or not self.pieces[-1].rstrip().endswith("}"):
-            return False
-        try:
-            _object_decoder.decode("".join(self.pieces))
-        except UNREADABLE:
-            return False
-        return True
-
-
 class BlockOrder:
     """Puts the events of one answer into the order of its blocks.
 
@@ -86,6 +60,7 @@ class BlockOrder:
     __slots__ = (
         "_call",
         "_early",
+        "_held",
         "_ids",
         "_is_summary",
         "_seals",
@@ -100,10 +75,11 @@ class BlockOrder:
         self.open = ""  # the type of the open block
         self.num_calls = 0
         self._call: int | None = None  # the call that is told
-        self._waiting: dict[int, _Call] = {}  # that one and those behind it
+        self._waiting: dict[int, OpenCall] = {}  # that one and those behind it
         self._ids: dict[int, str] = {}  # of all calls so far
         self._early: dict[int, list[Seal]] = {}  # of calls that have not begun
         self._seals: list[Seal] = []  # of the open thinking
+        self._held: list[Seal] = []  # of a text, until a block follows
         self._is_summary = False
 
     def take(self, event: Event) -> list[Move]:
@@ -126,6 +102,20 @@ class BlockOrder:
             case _:
                 return []
 
+    def grows(self, event: Said | Thought | CallSaid) -> bool:
+        """Take a piece that adds to the open block and does no more, and tell if it is one."""
+        if not event.text:
+            return False
+        if isinstance(event, Said):
+            return self.open == "text"
+        if isinstance(event, Thought):
+            return self.open == "thinking" and not event.begins and not self._seals
+        call = self._waiting.get(event.index) if len(self._waiting) == 1 else None
+        if call is None or not call.is_begun or call.is_custom:
+            return False
+        call.pieces.append(event.text)
+        return True
+
     def close(self) -> list[Move]:
         """Return what closes every block, those that wait as well."""
         if self._call is not None:
@@ -144,7 +134,7 @@ class BlockOrder:
         return [Closed()]
 
     def _begin(self, kind: str, block: dict[str, Any]) -> list[Move]:
-        moves = self.close()
+        moves = [*self.close(), *self._release()]
         self.open = kind
         return [*moves, Opened({"type": kind, **block})]
 
@@ -196,11 +186,20 @@ class BlockOrder:
             self._seals.append(seal)
             return []
         if seal.vendor != VENDOR or seal.kind != "signature":
-            data = close_parcel(Parcel(seals=(seal,)))
-            return self._alone("redacted_thinking", {"data": data})
+            if self.open == "text" or self._held:
+                self._held.append(seal)
+                return self.close()
+            return self._alone("redacted_thinking", {"data": close_parcel(Parcel(seals=(seal,)))})
         moves = self._begin("thinking", {"thinking": "", "signature": ""})  # not shown, but signed
         self._seals.append(seal)
         return moves
+
+    def _release(self) -> list[Move]:
+        """Return the seals of the text before, each as a block."""
+        seals, self._held = self._held, []
+        told = [close_parcel(Parcel(seals=(seal,))) for seal in seals]
+        blocks = [{"type": "redacted_thinking", "data": data} for data in told]
+        return [move for block in blocks for move in (Opened(block), Closed())]
 
     def _seal_call(self, index: int | None, seal: Seal) -> list[Move]:
         assert index is not None, "the other case was matched before"
@@ -235,7 +234,7 @@ class BlockOrder:
             moves = moves or self.close()
             self._call = event.index
         self._ids[event.index] = call_id
-        self._waiting[event.index] = _Call(call_id, event.name, event.is_custom, seals)
+        self._waiting[event.index] = OpenCall(call_id, event.name, event.is_custom, seals)
         self.num_calls += 1
         return [*moves, *self._advance()]
 
@@ -248,11 +247,11 @@ class BlockOrder:
             return []
         return [*self._tell(call, text), *self._advance()]
 
-    def _tell(self, call: _Call, text: str) -> list[Move]:
+    def _tell(self, call: OpenCall, text: str) -> list[Move]:
         """Return more of the call that is told; it begins with its first piece."""
         moves: list[Move] = []
         if not call.is_begun:
-            moves = self._tell_seals(call.call_id, call.seals)
+            moves = [*self._release(), *self._tell_seals(call.call_id, call.seals)]
             block = {"type": "tool_use", "id": call.call_id, "name": call.name, "input": {}}
             moves.append(Opened(block))
             call.is_begun, self.open = True, "tool_use"

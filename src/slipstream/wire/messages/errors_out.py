@@ -33,6 +33,7 @@ _TYPE_OF_CODE: Final = {
     "budget_exceeded": "billing_error",
     "insufficient_quota": "billing_error",
     "over_budget": "billing_error",
+    "not_supported": "not_supported",
 }
 _OVERLOADED_CODES: Final = frozenset({"overloaded", "out_of_blocks"})
 _CONTEXT_CODE: Final = "context_length_exceeded"

@@ -25,7 +25,8 @@ from slipstream.wire.talk.means import Form, Sampling, Thinking
 _NOTHING: Final = msgspec.Raw()
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 _KINDS_OF_THINKING: Final = ("adaptive", "enabled", "disabled", "between_tools")
-_SHOWS: Final = {"summarized": "summary", "omitted": "none"}
+# `updates` is Claude Code's wish since 2.1.330, a beta: it shows what it gets of a summary.
+_SHOWS: Final = {"summarized": "summary", "omitted": "none", "updates": "summary"}
 _TIERS: Final = {"auto": "auto", "standard_only": "default"}
 _MAX_STOP_CHARS: Final = 1_000
 # What a client must not lose without a word in the answer, and what only Anthropic can give.
@@ -110,7 +111,7 @@ def _check_extras(extras: Extras) -> None:
 
 def _read(said: _Body, extras: Extras) -> Asked:
     system = read_system(said.system, extras)
-    turns = (*((Turn("system", system),) if system else ()), *read_turns(said.messages))
+    turns = (*((Turn("system", system),) if system else ()), *read_turns(said.messages, extras))
     tools, hosted = read_tools(said.tools, extras)
     choice, is_parallel = read_choice(said.tool_choice)
     thinking, form = _read_thinking_and_form(said, extras)
@@ -182,6 +183,8 @@ def _read_thinking(raw: msgspec.Raw, effort: str | None, extras: Extras) -> Thin
         raise missing("thinking.budget_tokens")
     if said.display is not None and said.display not in _SHOWS:
         raise not_among("thinking.display", said.display, tuple(_SHOWS))
+    if said.display == "updates":
+        extras["thinking.display"] = msgspec.Raw(b'"updates"')
     return Thinking(
         effort=effort,
         budget_tokens=said.budget_tokens if said.type == "enabled" else None,

@@ -21,6 +21,8 @@ from slipstream.wire.talk.asking import Part, Role, Text, ToolResult, Turn
 
 _ROLES: Final[tuple[Role, ...]] = ("user", "assistant", "system")
 
+_ABSENT: Final = (b"", b"null")
+
 # Claude Code's first block of `system`: it names its version, so it would part every prompt cache.
 _BILLING_HEADER: Final = "x-anthropic-billing-header:"
 
@@ -28,6 +30,7 @@ _BILLING_HEADER: Final = "x-anthropic-billing-header:"
 class _Message(Struct):
     role: str
     content: str | list[msgspec.Raw]
+    output_config: msgspec.Raw = msgspec.Raw()
 
 
 _message_decoder: Final = msgspec.json.Decoder(_Message)
@@ -48,8 +51,8 @@ def read_system(
     return parts
 
 
-def read_turns(raws: list[msgspec.Raw]) -> tuple[Turn, ...]:
-    """Read all messages.
+def read_turns(raws: list[msgspec.Raw], extras: dict[str, msgspec.Raw]) -> tuple[Turn, ...]:
+    """Read all messages; how much effort one of them asks for goes among the extras.
 
     Raises:
         BadRequest: It names the message and the block.
@@ -62,6 +65,8 @@ def read_turns(raws: list[msgspec.Raw]) -> tuple[Turn, ...]:
         role = next((role for role in _ROLES if role == said.role), None)
         if role is None:
             raise not_among(f"{where}.role", said.role, _ROLES)
+        if bytes(said.output_config) not in _ABSENT:
+            extras["messages.output_config"] = said.output_config
         if isinstance(said.content, str):
             turns.append(Turn(role, (Text(said.content),)))
             continue

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from slipstream.call import Usage
 from slipstream.wire.invalid import UNREADABLE
+from slipstream.wire.usage import in_tier, reported_cost_usd_pico
 
 
 class _Written(Struct):
@@ -40,6 +41,10 @@ class Reported(Struct):
     output_tokens_details: _Details | None = None
     server_tool_use: _Hosted | None = None
     service_tier: str | None = None
+    speed: str | None = None
+    cost: msgspec.Raw | None = None  # OpenRouter
+    estimated_cost: msgspec.Raw | None = None  # DeepInfra
+    cost_in_usd_ticks: int | None = None  # xAI
 
 
 _decoder: Final = msgspec.json.Decoder(Reported)
@@ -85,7 +90,12 @@ def usage_of(said: Reported) -> Usage | None:
     most = max(said.output_tokens or 0, 0)
     counts["output_reasoning_tokens"] = min(counts["output_reasoning_tokens"], most)
     counts["output_tokens"] = most - counts["output_reasoning_tokens"]
-    return msgspec.convert({**counts, "is_estimate": counts != told}, Usage)
+    usd = said.cost or said.estimated_cost or b""
+    cost = reported_cost_usd_pico(usd, said.cost_in_usd_ticks)
+    usage = msgspec.structs.replace(
+        Usage(is_estimate=counts != told, reported_cost_usd_pico=cost), **counts
+    )
+    return in_tier(usage, said.speed)  # other tiers there cost what the usual one does
 
 
 def _written(said: Reported) -> tuple[int, int]:

@@ -23,7 +23,13 @@ from slipstream.wire.messages.writing_options import (
 )
 from slipstream.wire.messages.writing_thinking import write_thinking
 from slipstream.wire.messages.writing_tools import write_choice, write_form, write_tools
-from slipstream.wire.messages.writing_turns import split_system, write_messages, write_system
+from slipstream.wire.messages.writing_turns import (
+    THINKING,
+    Message,
+    split_system,
+    write_messages,
+    write_system,
+)
 from slipstream.wire.talk.asking import Asked, Target, Text, Turn, Written
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -64,6 +70,9 @@ def write_asked(asked: Asked, target: Target) -> Written:
     form = write_form(asked, target, changes, nudges)
     system, turns = split_system(_with_nudges(asked.turns, nudges))
     messages = write_messages(turns, asked, target, changes)
+    if thinking is not None and thinking["type"] == "enabled" and _lacks_thoughts(messages):
+        thinking = None  # it would be answered with an error until the client's next turn
+        changes.add("thinking")
     said = write_system(system)
     if not messages and said is None:
         raise BadRequest("The conversation holds nothing that could be sent.", param="messages")
@@ -94,6 +103,17 @@ def write_asked(asked: Asked, target: Target) -> Written:
         changes.add("cache")
     _drop_refused(body, target, changes)
     return Written(_encode(body), changes.names())
+
+
+def _lacks_thoughts(messages: list[Message]) -> bool:
+    """Tell if the calls that were made last have no thoughts before them, as another's have none.
+
+    Where thinking has a budget, Anthropic wants the step that calls tools to begin with it.
+    """
+    last = next((m["content"] for m in reversed(messages) if m["role"] == "assistant"), "")
+    if isinstance(last, str) or all(block["type"] != "tool_use" for block in last):
+        return False
+    return last[0]["type"] not in THINKING
 
 
 def _check(asked: Asked, changes: Changes) -> None:

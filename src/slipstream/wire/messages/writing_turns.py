@@ -15,7 +15,7 @@ from slipstream.wire.messages.writing_blocks import BlockWriter
 from slipstream.wire.messages.writing_options import refused
 from slipstream.wire.talk.asking import Asked, Part, Target, Text, Turn
 
-_THINKING: Final = ("thinking", "redacted_thinking")
+THINKING: Final = ("thinking", "redacted_thinking")
 _OPENING: Final = "(The assistant begins.)"  # the first message must be the user's
 
 Message = dict[str, Any]
@@ -101,8 +101,8 @@ def _end(messages: list[Message], asked: Asked, target: Target) -> None:
 def _arrange(role: str, blocks: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
     if role == "user":
         blocks.sort(key=lambda block: block["type"] != "tool_result")
-    elif blocks[0]["type"] not in _THINKING:
-        blocks.sort(key=lambda block: block["type"] not in _THINKING)
+    elif blocks[0]["type"] not in THINKING:
+        blocks.sort(key=lambda block: block["type"] not in THINKING)
     return _compact(blocks)
 
 

@@ -21,6 +21,7 @@ from slipstream.wire.responses.items_told import ItemsTold
 from slipstream.wire.responses.usage import read_usage
 from slipstream.wire.sse import event_data
 from slipstream.wire.talk.events import Began, Counted, Ended, Event, Failed, Over
+from slipstream.wire.usage import in_tier
 
 _NOTHING: Final = msgspec.Raw()
 _ABSENT: Final = (b"", b"null")
@@ -198,6 +199,7 @@ class AnswerReader:
             for at, item in enumerate(said.output or ()):
                 events += self._items.complete(at, item)
         usage = read_usage(said.usage, tool_units=self._tool_units(said))
+        usage = in_tier(usage, said.service_tier)
         counted: list[Event] = [] if usage is None else [Counted(usage)]
         if said.status in _FAILED or (said.status is None and bytes(said.error) not in _ABSENT):
             self._is_over = True

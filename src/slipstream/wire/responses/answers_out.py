@@ -22,6 +22,10 @@ from slipstream.wire.responses.response_object import ResponseObject
 from slipstream.wire.talk import events as talk
 
 PING: Final = b": ping\n\n"
+_DELTA: Final = (
+    b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta",'
+    b'"sequence_number":%d,%b,"delta":%b,"logprobs":[]}\n\n'
+)
 _CUT: Final = ("length", "content_filter")
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -70,6 +74,13 @@ class AnswerWriter:
         A `Failed` is told as `response.failed`; where another target may still be tried, raise its
         error instead of writing it.
         """
+        if type(event) is talk.Said and event.choice == 0:
+            place = self._items.add_text(event.text)
+            if place:
+                return [self._said(event.text, place)]
+        if type(event) is talk.Counted and self._has_begun:
+            self._usage = self._untold_usage = event.usage
+            return []
         match event:
             case talk.Pinged():
                 return [Frame(PING, Meaning.SILENT)]
@@ -82,8 +93,7 @@ class AnswerWriter:
             return []
         # What commits us to this target is all that a client could act upon.
         is_silent = isinstance(event, talk.Began | talk.Counted)
-        usage, self._untold_usage = self._untold_usage, None
-        return [Frame(data, Meaning.SILENT if is_silent else Meaning.CONTENT, usage)]
+        return [self._frame(data, Meaning.SILENT if is_silent else Meaning.CONTENT)]
 
     def whole(self, events: Iterable[talk.Event]) -> Frame:
         """Return a plain answer.
@@ -112,6 +122,16 @@ class AnswerWriter:
     def kept_items(self) -> list[bytes]:
         """Return the items of a finished answer as the next turn needs them, each as JSON."""
         return [_encode(item) for item in self._items.kept()]
+
+    def _frame(self, data: bytes, meaning: Meaning) -> Frame:
+        usage, self._untold_usage = self._untold_usage, None
+        return Frame(data, meaning, usage)
+
+    def _said(self, text: str, place: bytes) -> Frame:
+        """Return more of an open text: what `_encode` makes of it, but for what never changes."""
+        data = _DELTA % (self._number, place[1:-1], _encode(text))
+        self._number += 1
+        return self._frame(data, Meaning.CONTENT)
 
     def _tell(self, event: talk.Event) -> Iterator[Told]:
         """Return the events of this dialect that an event is."""

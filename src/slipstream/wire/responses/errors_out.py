@@ -9,14 +9,28 @@ Source: openai-python 3.52.0's types, 2026-11-21.
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from slipstream.errors import GatewayError
+from slipstream.wire.invalid import UNREADABLE
 
 _encode: Final = msgspec.json.Encoder().encode
 
 # By which word a failed answer says what our own errors are. The list of the dialect is closed.
 _CODE_OF_STATUS: Final = {400: "invalid_prompt", 413: "invalid_prompt", 429: "rate_limit_exceeded"}
 
+
+class _Told(Struct):
+    message: str = "The answer could not be made."
+    code: str | None = None
+    type: str = "server_error"
+
+
+class _ToldBody(Struct):
+    error: _Told
+
+
+_told_decoder: Final = msgspec.json.Decoder(_ToldBody)
 _PARAMS: Final = {"messages": "input", "max_completion_tokens": "max_output_tokens"}
 
 
@@ -47,6 +61,23 @@ def failure_object(error: GatewayError) -> dict[str, Any]:
         "code": _CODE_OF_STATUS.get(error.status, "server_error"),
         "message": error.message,
         "type": error.code or error.kind,
+    }
+
+
+def failure_told(status: int, body: bytes) -> dict[str, Any]:
+    """Return what a failed answer tells in its `error`, of an answer that was an error itself.
+
+    Args:
+        body: As `error_body` made it.
+    """
+    try:
+        said = _told_decoder.decode(body).error
+    except UNREADABLE:
+        said = _Told()
+    return {
+        "code": _CODE_OF_STATUS.get(status, "server_error"),
+        "message": said.message,
+        "type": said.code or said.type,
     }
 
 

@@ -10,6 +10,8 @@ Source: openai-python 3.52.0's types; cassettes of langchain-openai 1.7.4; 2026-
 from collections.abc import Iterator
 from typing import Any, Final
 
+import msgspec
+
 from slipstream.wire.responses.names import ToolOrigin
 from slipstream.wire.responses.parcels import Parcel, close_parcel
 from slipstream.wire.talk.asking import Seal
@@ -19,9 +21,9 @@ Item = dict[str, Any]
 Told = tuple[str, Item]
 """An event: its type after `response.`, and its fields."""
 
+_encode: Final = msgspec.json.Encoder().encode
 # Of each kind of content: the field that holds its text, and the type of its events.
 _TEXT_FIELD: Final = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text"}
-_NO_PART: Final = ""
 
 
 class _ItemPlace:
@@ -34,11 +36,8 @@ class _ItemPlace:
         self._at = at
         self._status = "in_progress"
 
-    def _added(self, item: Item) -> Told:
-        return "output_item.added", {"output_index": self._at, "item": item}
-
-    def _done(self, item: Item) -> Told:
-        return "output_item.done", {"output_index": self._at, "item": item}
+    def _told(self, what: str, item: Item) -> Told:
+        return f"output_item.{what}", {"output_index": self._at, "item": item}
 
     def _place(self, **which: int) -> Item:
         return {"item_id": self._id, "output_index": self._at, **which}
@@ -47,25 +46,32 @@ class _ItemPlace:
 class OpenMessage(_ItemPlace):
     """What the user reads: text, and what the model says while it refuses."""
 
-    __slots__ = ("_kind", "_notes", "_parts", "_pieces", "_tokens")
+    __slots__ = ("_encoded_place", "_kind", "_notes", "_parts", "_pieces", "_tokens")
 
     def __init__(self, item_id: str, at: int) -> None:
         super().__init__(item_id, at)
         self._parts: list[Item] = []  # the closed ones
-        self._kind = _NO_PART  # of the open one
+        self._kind = ""  # of the open one
         self._pieces: list[str] = []
         self._notes: list[Any] = []
         self._tokens: list[Any] = []
 
     def open(self) -> Told:
         """Begin."""
-        return self._added(self.item())
+        return self._told("added", self.item())
 
     def say(self, text: str, kind: str = "output_text") -> Iterator[Told]:
         """Add text of one kind, `output_text` or `refusal`."""
         yield from self._turn_to(kind)
         self._pieces.append(text)
         yield self._delta(text, [])
+
+    def add(self, text: str) -> bytes:
+        """Add to the text that is open; return its place, encoded: b"" if none is open."""
+        if self._kind != "output_text":
+            return b""
+        self._pieces.append(text)
+        return self._encoded_place
 
     def score(self, tokens: list[Any]) -> Iterator[Told]:
         """Add log probabilities of what was said before."""
@@ -88,7 +94,7 @@ class OpenMessage(_ItemPlace):
         """End."""
         yield from self._end_part()
         self._status = status
-        yield self._done(self.item())
+        yield self._told("done", self.item())
 
     def item(self, *, keeps: bool = False) -> Item:
         """Return the item itself."""
@@ -105,10 +111,11 @@ class OpenMessage(_ItemPlace):
             return
         yield from self._end_part()
         self._kind = kind
+        self._encoded_place = _encode(self._here())
         yield "content_part.added", self._here() | {"part": self._part("")}
 
     def _end_part(self) -> Iterator[Told]:
-        if self._kind == _NO_PART:
+        if self._kind == "":
             return
         text = "".join(self._pieces)
         part = self._part(text)
@@ -118,7 +125,7 @@ class OpenMessage(_ItemPlace):
         yield f"{self._kind}.done", self._here() | done
         yield "content_part.done", self._here() | {"part": part}
         self._parts.append(part)
-        self._kind = _NO_PART
+        self._kind = ""
         self._pieces, self._notes, self._tokens = [], [], []
 
     def _delta(self, text: str, tokens: list[Any]) -> Told:
@@ -143,7 +150,7 @@ class OpenReasoning(_ItemPlace):
         parcel: What is sealed already, of an item without text.
     """
 
-    __slots__ = ("_is_summary", "_parcel", "_pieces", "_shows_seals", "_texts", "seals")
+    __slots__ = ("_parcel", "_pieces", "_shows_seals", "_texts", "is_summary", "seals")
 
     def __init__(
         self,
@@ -155,21 +162,16 @@ class OpenReasoning(_ItemPlace):
         parcel: Parcel | None = None,
     ) -> None:
         super().__init__(item_id, at)
-        self._is_summary = is_summary
+        self.is_summary = is_summary
         self._shows_seals = shows_seals
         self._parcel = parcel
         self._texts: list[str] = []  # of the closed parts
         self._pieces: list[str] | None = None  # of the open one
         self.seals: list[Seal] = []
 
-    @property
-    def is_summary(self) -> bool:
-        """It holds summaries."""
-        return self._is_summary
-
     def open(self) -> Told:
         """Begin."""
-        return self._added({"id": self._id, "type": "reasoning", "summary": []})
+        return self._told("added", {"id": self._id, "type": "reasoning", "summary": []})
 
     def think(self, text: str, *, begins: bool) -> Iterator[Told]:
         """Add to the open part, or to a new one."""
@@ -185,13 +187,13 @@ class OpenReasoning(_ItemPlace):
         """End."""
         yield from self._end_part()
         self._status = status
-        yield self._done(self.item())
+        yield self._told("done", self.item())
 
     def item(self, *, keeps: bool = False) -> Item:
         """Return the item itself; one that we keep has the seals, whoever may see them."""
         parts = [self._part(text) for text in self._texts]
         item: Item = {"id": self._id, "type": "reasoning"}
-        item |= {"summary": parts} if self._is_summary else {"summary": [], "content": parts}
+        item |= {"summary": parts} if self.is_summary else {"summary": [], "content": parts}
         if not item.get("content", True):
             del item["content"]
         if keeps or self._shows_seals:
@@ -199,8 +201,8 @@ class OpenReasoning(_ItemPlace):
         return item
 
     def _packed(self) -> Parcel:
-        text = ("\n\n" if self._is_summary else "").join(self._texts)
-        return Parcel(text=text, is_summary=self._is_summary, seals=tuple(self.seals))
+        text = ("\n\n" if self.is_summary else "").join(self._texts)
+        return Parcel(text=text, is_summary=self.is_summary, seals=tuple(self.seals))
 
     def _end_part(self) -> Iterator[Told]:
         if self._pieces is None:
@@ -213,13 +215,13 @@ class OpenReasoning(_ItemPlace):
 
     def _event(self, what: str, **more: Any) -> Told:
         at = len(self._texts)
-        if self._is_summary:
+        if self.is_summary:
             return f"reasoning_summary_{what}", self._place(summary_index=at) | more
         kind = "content_" if what.startswith("part.") else "reasoning_"
         return kind + what, self._place(content_index=at) | more
 
     def _part(self, text: str) -> Item:
-        return {"type": "summary_text" if self._is_summary else "reasoning_text", "text": text}
+        return {"type": "summary_text" if self.is_summary else "reasoning_text", "text": text}
 
 
 class OpenCall(_ItemPlace):
@@ -255,7 +257,7 @@ class OpenCall(_ItemPlace):
 
     def open(self) -> Told:
         """Begin."""
-        return self._added(self._item(""))
+        return self._told("added", self._item(""))
 
     def say(self, text: str) -> Iterator[Told]:
         """Add to what the tool is given."""
@@ -271,7 +273,7 @@ class OpenCall(_ItemPlace):
         field = "input" if self._is_custom else "arguments"
         yield f"{self._kind()}.done", self._place() | {field: text}
         self._status = status
-        yield self._done(self._item(text))
+        yield self._told("done", self._item(text))
 
     def item(self, *, keeps: bool = False) -> Item:
         """Return the item itself."""

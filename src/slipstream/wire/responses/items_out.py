@@ -39,6 +39,7 @@ _ANNOTATIONS: Final = ("file_citation", "url_citation", "container_file_citation
 _TTLS: Final = ("30m", "12h")
 MARK: Final = "prompt_cache_breakpoint"
 _decode: Final = msgspec.json.Decoder().decode
+_object_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Said(Struct, frozen=True):
@@ -58,6 +59,7 @@ class _Writing(Struct):
     """What writers of turns must know, and what they leave out."""
 
     turns: str  # what the client calls them
+    thoughts: str  # likewise
     vendor: str
     has_marks: bool
     custom_calls: frozenset[str]
@@ -79,7 +81,8 @@ def write_items(asked: Asked, vendor: str, *, has_marks: bool = True) -> Said:
     """
     calls = (p for turn in asked.turns for p in turn.parts if isinstance(p, ToolCall))
     custom_calls = frozenset(call.call_id for call in calls if call.is_custom)
-    writing = _Writing(field_name(asked.dialect, "turns"), vendor, has_marks, custom_calls)
+    words = field_name(asked.dialect, "turns"), field_name(asked.dialect, "thoughts")
+    writing = _Writing(*words, vendor, has_marks, custom_calls)
     turns = list(asked.turns)
     # A target wants an input beside its instructions.
     instructions = _instructions(turns[0]) if len(turns) > 1 else None
@@ -159,9 +162,9 @@ def _write_reasoning(part: Reasoning, writing: _Writing) -> Iterator[Item]:
     for seal in part.seals:
         if seal.vendor != writing.vendor:
             continue
-        if seal.kind == "item":
+        if seal.kind == "item" and (item := _kept_item(seal.data)) is not None:
             has_told = True
-            yield msgspec.Raw(seal.data.encode())
+            yield item
         elif seal.kind == "encrypted_content":
             has_told = True
             summary = [{"type": "summary_text", "text": part.text}] if part.is_summary else []
@@ -172,7 +175,19 @@ def _write_reasoning(part: Reasoning, writing: _Writing) -> Iterator[Item]:
                 "encrypted_content": seal.data,
             }
     if not has_told:
-        writing.leave_out("reasoning")
+        writing.leave_out(writing.thoughts)
+
+
+def _kept_item(raw: str) -> Item | None:
+    """Return an item that is told word for word; None for what is no object.
+
+    Clients of other dialects bring it as a text, which must not end the list that it stands in.
+    """
+    try:
+        _object_decoder.decode(raw)
+    except UNREADABLE:
+        return None
+    return msgspec.Raw(raw.encode())
 
 
 def _write_call(call: ToolCall) -> Fields:

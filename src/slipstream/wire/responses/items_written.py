@@ -62,6 +62,10 @@ class ItemsWritten:
         tell = _TELLERS.get(type(event))
         return iter(()) if tell is None else tell(self, event)
 
+    def add_text(self, text: str) -> bytes:
+        """Add to the text that is open; return its place, encoded: b"" if none is open."""
+        return self._open.add(text) if type(self._open) is OpenMessage and text else b""
+
     def end(self, status: str) -> Iterator[Told]:
         """End all items; seals of calls, which have no place in them, get an item of their own."""
         yield from self._close_all(status)

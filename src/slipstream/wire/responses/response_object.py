@@ -76,6 +76,10 @@ class ResponseObject:
         """Take the tier that the upstream says it used."""
         self._tier = _known_tier(tier) or self._tier
 
+    def queued(self) -> Item:
+        """Return it before anybody has begun with it."""
+        return self._with("queued", [], service_tier=self._tier or "auto")
+
     def begun(self) -> Item:
         """Return it before anything was said."""
         return self._with("in_progress", [], service_tier=self._tier or "auto")

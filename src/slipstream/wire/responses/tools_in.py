@@ -133,6 +133,8 @@ def _read_custom_format(raw: msgspec.Raw, where: str) -> str:
     if bytes(raw) in _ABSENT:
         return ""
     said = decode_at(_format_decoder, raw, where)
+    if "grammar" in said and not is_object(said["grammar"]):
+        raise invalid(f"{where}.grammar", "expected an object")
     if bytes(said.pop("type", b"")) != b'"grammar"' or "grammar" in said:
         return bytes(raw).decode()
     return msgspec.json.encode({"type": "grammar", "grammar": said}).decode()

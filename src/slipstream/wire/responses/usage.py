@@ -36,6 +36,7 @@ class _Reported(Struct):
     input_tokens_details: _InputDetails | None = None
     output_tokens_details: _OutputDetails | None = None
     cost: msgspec.Raw = msgspec.Raw(b"null")  # OpenRouter
+    estimated_cost: msgspec.Raw = msgspec.Raw(b"null")  # DeepInfra
     cost_in_usd_ticks: int | None = None  # xAI
 
 
@@ -91,7 +92,7 @@ def _as_chat(said: _Reported, details_in: _InputDetails) -> dict[str, Any]:
             "cache_write_tokens": details_in.cache_write_tokens,
         },
         "completion_tokens_details": {"reasoning_tokens": details_out.reasoning_tokens},
-        "cost": said.cost,
+        "cost": said.cost if bytes(said.cost) != b"null" else said.estimated_cost,
         "cost_in_usd_ticks": said.cost_in_usd_ticks,
     }
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from slipstream.wire.messages.counting import estimate_tokens
 from slipstream.wire.messages.reading import read_asked
+from slipstream.wire.talk.counting import estimate_tokens
 
 
 def tokens(content: Any, **fields: Any) -> int:

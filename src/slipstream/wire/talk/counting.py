@@ -1,4 +1,4 @@
-"""How many tokens a request has, nearly: for `count_tokens`, and for the start of a stream.
+"""How many tokens a request has, nearly: for those who only ask that, and for a stream's start.
 
 About four bytes of English or JSON make a token; what is no text has its usual size.
 """

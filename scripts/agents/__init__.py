@@ -1,0 +1,1 @@
+"""Real coding agents, run against a gateway whose models the scripted upstream plays."""
