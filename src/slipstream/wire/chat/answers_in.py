@@ -7,27 +7,18 @@ a choice says is read in answer_choices.py, its calls in answer_calls.py.
 Source: ../shared/reference/protocols.md, section A; providers.md; cerebras-api.md, section 3.
 """
 
-from typing import Final
-
 import msgspec
 
-from slipstream.errors import Broken, StreamCut, UpstreamError
-from slipstream.wire import errors_in
 from slipstream.wire.chat.answer_calls import Calls
 from slipstream.wire.chat.answer_choices import Choice, ChoiceReader
-from slipstream.wire.invalid import UNREADABLE
-from slipstream.wire.openai_chat_answers import MAX_CHOICES
-from slipstream.wire.sse import event_data
-from slipstream.wire.talk.events import Began, Counted, Event, Failed, Over, Pinged
+from slipstream.wire.chunks_in import EMPTY, NOTHING, ChunkReader, began, check_index
+from slipstream.wire.talk.events import Counted, Event, Failed, Over
 from slipstream.wire.usage import in_tier, read_usage
-
-_NOTHING: Final = msgspec.Raw()
-_EMPTY: Final = frozenset({b"", b"null", b'""', b"[]", b"{}"})
 
 
 class _XGroq(msgspec.Struct):
-    usage: msgspec.Raw = _NOTHING
-    error: msgspec.Raw = _NOTHING
+    usage: msgspec.Raw = NOTHING
+    error: msgspec.Raw = NOTHING
 
 
 class _Answer(msgspec.Struct):
@@ -37,15 +28,12 @@ class _Answer(msgspec.Struct):
     system_fingerprint: str | None = None
     service_tier: str | None = None
     choices: list[Choice] | None = None
-    usage: msgspec.Raw = _NOTHING
-    error: msgspec.Raw = _NOTHING
+    usage: msgspec.Raw = NOTHING
+    error: msgspec.Raw = NOTHING
     x_groq: _XGroq | None = None
 
 
-_decoder: Final = msgspec.json.Decoder(_Answer)
-
-
-class AnswerReader:
+class AnswerReader(ChunkReader[_Answer]):
     """Reads one answer, in order.
 
     Args:
@@ -61,10 +49,11 @@ class AnswerReader:
         "_custom_names",
         "_has_begun",
         "_is_outside",
-        "_is_over",
         "_own_id",
         "_vendor",
     )
+    _decoder = msgspec.json.Decoder(_Answer)
+    _noun = "chat completion"
 
     def __init__(
         self,
@@ -74,56 +63,12 @@ class AnswerReader:
         custom_names: frozenset[str] = frozenset(),
         is_reasoning_outside: bool = False,
     ) -> None:
+        super().__init__()
         self._vendor, self._own_id = vendor, own_id
         self._custom_names = custom_names
         self._is_outside = is_reasoning_outside
         self._choices: dict[int, ChoiceReader] = {}
-        self._has_begun = self._is_over = False
-
-    def read_whole(self, body: bytes) -> list[Event]:
-        """Read a plain answer; an error inside a 200 is a Failed event.
-
-        Raises:
-            Broken: The body is no chat completion.
-        """
-        said = _decode(body, "the answer is no chat completion")
-        if isinstance(said, UpstreamError):
-            return [Failed(said)]
-        if not said.choices:
-            raise Broken("the answer holds no choices")
-        events = self._read(said)
-        return events if self._is_over else self._finish(events)
-
-    def read(self, event: bytes) -> list[Event]:
-        """Read one whole event of a stream; an error in its place is a Failed event.
-
-        Raises:
-            Broken: The event is no chunk of a chat completion.
-        """
-        if self._is_over:
-            return []
-        data = event_data(event)
-        if data is None:
-            return [Pinged()]
-        if data.startswith(b"[DONE]"):
-            return self._finish([])
-        said = _decode(data, "a stream event is no chat completion chunk")
-        if isinstance(said, UpstreamError):
-            self._is_over = True
-            return [Failed(said)]
-        return self._read(said)
-
-    def end(self) -> list[Event]:
-        """Say that the bytes are over; without `[DONE]` every choice must have been finished.
-
-        Raises:
-            StreamCut: One was not, or nothing came.
-        """
-        if self._is_over:
-            return []
-        if not self._choices or not all(choice.has_ended for choice in self._choices.values()):
-            raise StreamCut("the stream ended before the answer was finished")
-        return self._finish([])
+        self._has_begun = False
 
     def _read(self, said: _Answer) -> list[Event]:
         events: list[Event] = []
@@ -134,27 +79,19 @@ class AnswerReader:
             if reader is None:
                 reader = self._add_choice(choice.index or 0)
             reader.read(choice, events)
-        if said.usage is not _NOTHING and bytes(said.usage) not in _EMPTY:
+        if said.usage is not NOTHING and bytes(said.usage) not in EMPTY:
             self._count(said.usage, said.service_tier, events)
-        if said.x_groq is not None and bytes(said.x_groq.usage) not in _EMPTY:
+        if said.x_groq is not None and bytes(said.x_groq.usage) not in EMPTY:
             self._count(said.x_groq.usage, said.service_tier, events)
         return self._until_failed(events)
 
     def _begin(self, said: _Answer, events: list[Event]) -> None:
         self._has_begun = True
         self._own_id = said.id or self._own_id
-        began = Began(
-            answer_id=said.id or "",
-            model=said.model or "",
-            created_s=int(said.created) if said.created else None,
-            fingerprint=said.system_fingerprint,
-            service_tier=said.service_tier,
-        )
-        events.append(began)
+        events.append(began(said, said.service_tier))
 
     def _add_choice(self, at: int) -> ChoiceReader:
-        if not 0 <= at < MAX_CHOICES:
-            raise Broken(f"the answer holds a choice with the index {at}")
+        check_index(at)
         calls = Calls(at, self._vendor, self._own_id, self._custom_names)
         self._choices[at] = ChoiceReader(at, self._vendor, calls)
         return self._choices[at]
@@ -173,6 +110,12 @@ class AnswerReader:
                 return [*events[:at], *costs, event]
         return events
 
+    def _have_ended(self) -> bool:
+        return bool(self._choices) and all(choice.has_ended for choice in self._choices.values())
+
+    def _hidden_error(self, said: _Answer) -> msgspec.Raw:
+        return NOTHING if said.x_groq is None else said.x_groq.error
+
     def _finish(self, events: list[Event]) -> list[Event]:
         for choice in self._choices.values():
             choice.finish(None, events)
@@ -181,20 +124,3 @@ class AnswerReader:
             return events
         self._is_over = True
         return [*events, Over()]
-
-
-def _decode(data: bytes, problem: str) -> _Answer | UpstreamError:
-    """Return an answer or a chunk, or the error that it is instead."""
-    try:
-        said = _decoder.decode(data)
-    except UNREADABLE as exc:
-        if errors_in.is_error(data):
-            return errors_in.read_error(200, data, retry_after_s=None)
-        raise Broken(f"{problem}: {exc}") from exc
-    is_plain = said.error is _NOTHING or bytes(said.error) in _EMPTY
-    if not (said.choices and is_plain) and errors_in.is_error(data):
-        return errors_in.read_error(200, data, retry_after_s=None)
-    if said.x_groq is not None and bytes(said.x_groq.error) not in _EMPTY:
-        body = b'{"error":' + bytes(said.x_groq.error) + b"}"
-        return errors_in.read_error(200, body, retry_after_s=None)
-    return said
