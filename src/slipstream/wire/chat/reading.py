@@ -15,8 +15,9 @@ from slipstream.wire.chat.reading_tools import is_given, read_choice, read_tools
 from slipstream.wire.chat.reading_turns import read_text, read_turns
 from slipstream.wire.invalid import UNREADABLE, explain
 from slipstream.wire.refusals import decode_at, missing, not_among
+from slipstream.wire.sampling_in import SampledBody
 from slipstream.wire.talk.asking import Asked
-from slipstream.wire.talk.means import Form, Sampling, Thinking
+from slipstream.wire.talk.means import Form, Thinking
 
 DIALECT: Final = "openai_chat"
 _NOTHING: Final = msgspec.Raw()
@@ -28,23 +29,13 @@ class _StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
-class _Body(msgspec.Struct):
+class _Body(SampledBody, kw_only=True):
     model: str
     messages: list[msgspec.Raw]
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    repetition_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
-    seed: int | None = None
-    stop: str | list[str] | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
     n: int | None = None
@@ -128,7 +119,7 @@ def _read(said: _Body, fields: dict[str, msgspec.Raw]) -> Asked:
         is_parallel=said.parallel_tool_calls,
         form=_read_form(said.response_format),
         thinking=_read_thinking(said),
-        sampling=_read_sampling(said),
+        sampling=said.sampling(logprobs=said.logprobs, top_logprobs=said.top_logprobs),
         max_tokens=said.max_tokens if limit is None else limit,
         num_choices=said.n or 1,
         is_stream=bool(said.stream),
@@ -140,24 +131,6 @@ def _read(said: _Body, fields: dict[str, msgspec.Raw]) -> Asked:
         metadata=said.metadata,
         verbosity=said.verbosity,
         extras=extras,
-    )
-
-
-def _read_sampling(said: _Body) -> Sampling:
-    stop = said.stop
-    return Sampling(
-        temperature=said.temperature,
-        top_p=said.top_p,
-        top_k=said.top_k,
-        min_p=said.min_p,
-        seed=said.seed,
-        frequency_penalty=said.frequency_penalty,
-        presence_penalty=said.presence_penalty,
-        repetition_penalty=said.repetition_penalty,
-        logit_bias=said.logit_bias or {},
-        stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
-        logprobs=said.logprobs,
-        top_logprobs=said.top_logprobs,
     )
 
 

@@ -17,8 +17,8 @@ from slipstream.wire.chat.reading_tools import is_given
 from slipstream.wire.completions_request import DEFAULT_MAX_TOKENS
 from slipstream.wire.invalid import UNREADABLE, explain
 from slipstream.wire.sampling import MAX_CHOICES
+from slipstream.wire.sampling_in import SampledBody
 from slipstream.wire.talk.asking import Asked, Text, Turn
-from slipstream.wire.talk.means import Sampling
 from slipstream.wire.texts import check_texts, read_texts
 
 DIALECT: Final = "openai_completions"
@@ -28,22 +28,12 @@ class _StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
-class _Body(msgspec.Struct):
+class _Body(SampledBody, kw_only=True):
     model: str
     prompt: msgspec.Raw
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    repetition_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
-    seed: int | None = None
-    stop: str | list[str] | None = None
     n: int | None = None
     best_of: int | None = None
     logprobs: int | None = None
@@ -114,7 +104,7 @@ def _read(said: _Body, prompt: str, extras: dict[str, msgspec.Raw]) -> Asked:
         dialect=DIALECT,
         model=said.model,
         turns=(Turn("user", (Text(prompt),)),),
-        sampling=_read_sampling(said),
+        sampling=said.sampling(),
         max_tokens=DEFAULT_MAX_TOKENS if said.max_tokens is None else said.max_tokens,
         num_choices=said.n or 1,
         is_stream=bool(said.stream),
@@ -123,20 +113,4 @@ def _read(said: _Body, prompt: str, extras: dict[str, msgspec.Raw]) -> Asked:
         user=said.user,
         service_tier=said.service_tier,
         extras=extras,
-    )
-
-
-def _read_sampling(said: _Body) -> Sampling:
-    stop = said.stop
-    return Sampling(
-        temperature=said.temperature,
-        top_p=said.top_p,
-        top_k=said.top_k,
-        min_p=said.min_p,
-        seed=said.seed,
-        frequency_penalty=said.frequency_penalty,
-        presence_penalty=said.presence_penalty,
-        repetition_penalty=said.repetition_penalty,
-        logit_bias=said.logit_bias or {},
-        stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
     )
