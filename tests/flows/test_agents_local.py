@@ -28,7 +28,7 @@ async def test_first_requests_of_agents_are_answered(tmp_path: Path) -> None:
         url = str(client.base_url).removesuffix("/v1/")
         for name, (limit, end, left_out) in ROWS.items():
             said: Any = json.loads((FOLDER / f"{name}.json").read_text())
-            body = json.dumps(said["body"] | {"model": MODEL} | limit).encode()
+            body = json.dumps(said["body"] | {"model": MODEL, "temperature": 0} | limit).encode()
             data = encode("POST", said["path"], client.api_key, body)
             answer = await ask(url, data, timeout_s=LIMIT_S)
             assert answer.status == 200, answer.body

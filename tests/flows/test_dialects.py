@@ -81,6 +81,7 @@ async def test_tool_is_called_and_its_result_is_read_by_responses(client: AsyncO
         input=turns,
         tools=[TOOL],
         max_output_tokens=16,
+        temperature=0,
     )
     assert after.status in ("completed", "incomplete")
 
