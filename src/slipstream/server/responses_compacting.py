@@ -18,9 +18,9 @@ from slipstream.server.responses_keeping import Keeping
 from slipstream.wire.responses.compaction import read_summary, write_task
 from slipstream.wire.responses.following import Following, Wish
 from slipstream.wire.responses.kept import known_upstream
-from slipstream.wire.responses.parcels import MARK
 from slipstream.wire.responses.reading import read_asked
 from slipstream.wire.talk.asking import Asked
+from slipstream.wire.talk.parcels import MARK
 
 _PARCEL: Final = MARK.encode()
 

@@ -25,7 +25,7 @@ from slipstream.wire.messages.withheld import without_own_parcels
 from slipstream.wire.openai_chat import patch_request, read_fields, write_fields
 from slipstream.wire.responses.following import Following
 from slipstream.wire.responses.kept import known_upstream
-from slipstream.wire.responses.parcels import MARK
+from slipstream.wire.talk.parcels import MARK
 
 Prepare = Callable[[Call, str], Adapted | None]
 """From a call and the upstream's own model to what is sent, and what of it was changed.

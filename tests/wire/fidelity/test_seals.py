@@ -23,9 +23,9 @@ from slipstream.wire.messages import answers_out as messages_out
 from slipstream.wire.messages import reading as messages_reading
 from slipstream.wire.responses import answers_out as responses_out
 from slipstream.wire.responses import reading as responses_reading
-from slipstream.wire.responses.parcels import MARK
 from slipstream.wire.talk.asking import Asked, Reasoning, Seal, Target, ToolCall
 from slipstream.wire.talk.events import CallBegan, Event, Said, Sealed
+from slipstream.wire.talk.parcels import MARK
 from tests.wire.fidelity.asking import SEAL_KINDS
 from tests.wire.fidelity.effort import many
 from tests.wire.fidelity.losses import CHAT, MESSAGES, RESPONSES

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from slipstream.wire.messages.blocks_out import BlockOrder, Closed, Grown, Move, Opened
-from slipstream.wire.responses.parcels import CallSeal, Parcel, open_parcel
 from slipstream.wire.talk.asking import Seal
 from slipstream.wire.talk.events import (
     CallBegan,
@@ -17,6 +16,7 @@ from slipstream.wire.talk.events import (
     Sealed,
     Thought,
 )
+from slipstream.wire.talk.parcels import CallSeal, Parcel, open_parcel
 
 GEMINI = Seal(vendor="gemini", kind="thought_signature", data="g")
 OPENAI = Seal(vendor="openai", kind="encrypted_content", data="o", item_id="rs_1")

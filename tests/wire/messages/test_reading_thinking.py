@@ -5,9 +5,9 @@ import pytest
 
 from slipstream.errors import BadRequest
 from slipstream.wire.messages.answers_out import AnswerWriter
-from slipstream.wire.responses.parcels import MARK
 from slipstream.wire.talk.asking import Part, Reasoning, Seal, Text, ToolCall
 from slipstream.wire.talk.events import CallBegan, CallSaid, Ended, Said, Sealed, Thought
+from slipstream.wire.talk.parcels import MARK
 from tests.wire.messages.requests import read, read_block
 
 GEMINI = Seal(vendor="gemini", kind="thought_signature", data="g")

@@ -6,7 +6,7 @@ import pytest
 from slipstream.errors import BadRequest
 from slipstream.wire.messages.citations import citation_object
 from slipstream.wire.messages.withheld import without_own_parcels
-from slipstream.wire.responses.parcels import MARK, Parcel, close_parcel
+from slipstream.wire.talk.parcels import MARK, Parcel, close_parcel
 
 OURS = close_parcel(Parcel())
 

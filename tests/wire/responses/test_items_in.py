@@ -8,8 +8,8 @@ import pytest
 
 from slipstream.errors import BadRequest
 from slipstream.wire.responses.items_in import Conversation, read_items
-from slipstream.wire.responses.parcels import CallSeal, Parcel, close_parcel
 from slipstream.wire.talk.asking import Image, Reasoning, Seal, Text, ToolCall, ToolResult, Turn
+from slipstream.wire.talk.parcels import CallSeal, Parcel, close_parcel
 
 SEAL = Seal(vendor="anthropic", kind="signature", data="c2ln")
 

@@ -2,8 +2,8 @@
 
 from slipstream.wire.responses.items_open import OpenCall, OpenMessage, OpenReasoning
 from slipstream.wire.responses.names import ToolOrigin
-from slipstream.wire.responses.parcels import Parcel, open_parcel
 from slipstream.wire.talk.asking import Seal
+from slipstream.wire.talk.parcels import Parcel, open_parcel
 
 SEAL = Seal(vendor="v", kind="k", data="d")
 

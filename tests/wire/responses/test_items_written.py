@@ -3,7 +3,6 @@
 from typing import Any
 
 from slipstream.wire.responses.items_written import ItemsWritten
-from slipstream.wire.responses.parcels import open_parcel
 from slipstream.wire.responses.reading import read_asked
 from slipstream.wire.talk.asking import Seal
 from slipstream.wire.talk.events import (
@@ -18,6 +17,7 @@ from slipstream.wire.talk.events import (
     Sealed,
     Thought,
 )
+from slipstream.wire.talk.parcels import open_parcel
 
 SEAL = Seal(vendor="gemini", kind="thought_signature", data="d")
 CALL = CallBegan(index=0, call_id="c", name="f")

@@ -16,7 +16,6 @@ from slipstream.wire.messages.call_ids import legal_id
 from slipstream.wire.messages.citations import citation_object
 from slipstream.wire.messages.open_call import OpenCall
 from slipstream.wire.messages.reading_thinking import VENDOR
-from slipstream.wire.responses.parcels import CallSeal, Parcel, close_parcel
 from slipstream.wire.talk.asking import Seal
 from slipstream.wire.talk.custom_tools import as_arguments
 from slipstream.wire.talk.events import (
@@ -29,6 +28,7 @@ from slipstream.wire.talk.events import (
     Sealed,
     Thought,
 )
+from slipstream.wire.talk.parcels import CallSeal, Parcel, close_parcel
 
 
 class Opened(NamedTuple):

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from slipstream.wire.invalid import UNREADABLE
 from slipstream.wire.messages.names import DIALECT
-from slipstream.wire.responses.parcels import MARK
+from slipstream.wire.talk.parcels import MARK
 
 
 class _Address(Struct):

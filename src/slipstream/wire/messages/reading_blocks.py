@@ -14,8 +14,8 @@ from slipstream.errors import GatewayError, Unsupported
 from slipstream.wire.messages.call_ids import original_id
 from slipstream.wire.messages.marks import CacheControl, read_mark
 from slipstream.wire.refusals import decode_at, invalid, is_object, missing, not_among
-from slipstream.wire.responses.parcels import MARK
 from slipstream.wire.talk.asking import Document, Image, Part, Role, Text, ToolCall, ToolResult
+from slipstream.wire.talk.parcels import MARK
 
 _NOTHING: Final = msgspec.Raw()
 _NULL: Final = msgspec.Raw(b"null")

@@ -12,8 +12,8 @@ from msgspec import Struct
 from slipstream.wire.messages.call_ids import original_id
 from slipstream.wire.messages.reading_blocks import KINDS_OF_ROLE, block_kind, outside, read_block
 from slipstream.wire.refusals import decode_at
-from slipstream.wire.responses.parcels import Parcel, open_parcel
 from slipstream.wire.talk.asking import Part, Reasoning, Seal, ToolCall
+from slipstream.wire.talk.parcels import Parcel, open_parcel
 
 VENDOR: Final = "anthropic"
 

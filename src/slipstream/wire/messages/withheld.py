@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from slipstream.wire.invalid import UNREADABLE, explain
-from slipstream.wire.responses.parcels import MARK
+from slipstream.wire.talk.parcels import MARK
 
 _MARK_BYTES: Final = MARK.encode()
 _fields_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Struct
 
 from slipstream.wire.invalid import UNREADABLE
-from slipstream.wire.responses.parcels import Parcel, close_parcel
 from slipstream.wire.talk.asking import (
     Asked,
     Audio,
@@ -26,6 +25,7 @@ from slipstream.wire.talk.asking import (
     ToolResult,
     Turn,
 )
+from slipstream.wire.talk.parcels import Parcel, close_parcel
 
 _TASK: Final = (
     "You are given the transcript of a conversation between a user and an assistant. Write a "

@@ -16,7 +16,6 @@ from msgspec import Struct
 from slipstream.errors import BadRequest
 from slipstream.wire.refusals import decode_at, invalid, missing, not_among, not_offered
 from slipstream.wire.responses.names import flat_name
-from slipstream.wire.responses.parcels import open_parcel
 from slipstream.wire.responses.parts_in import read_parts
 from slipstream.wire.responses.tools_in import Placed
 from slipstream.wire.responses.turns_in import join_turns, with_seals
@@ -31,6 +30,7 @@ from slipstream.wire.talk.asking import (
     ToolResult,
     Turn,
 )
+from slipstream.wire.talk.parcels import open_parcel
 
 VENDOR: Final = "openai"
 """Whose a sealed item is that we did not make: it does not say."""

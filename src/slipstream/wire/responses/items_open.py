@@ -13,9 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from slipstream.wire.responses.names import ToolOrigin
-from slipstream.wire.responses.parcels import Parcel, close_parcel
 from slipstream.wire.talk.asking import Seal
 from slipstream.wire.talk.custom_tools import as_input
+from slipstream.wire.talk.parcels import Parcel, close_parcel
 
 Item = dict[str, Any]
 Told = tuple[str, Item]

@@ -19,10 +19,10 @@ from slipstream.wire.responses.items_open import (
     OpenReasoning,
     Told,
 )
-from slipstream.wire.responses.parcels import CallSeal, Parcel
 from slipstream.wire.responses.reading import SEALED, ResponsesAsked
 from slipstream.wire.talk import events as talk
 from slipstream.wire.talk.custom_tools import custom_names
+from slipstream.wire.talk.parcels import CallSeal, Parcel
 
 _tokens_decoder: Final = msgspec.json.Decoder(list[Any])
 

@@ -1,4 +1,4 @@
-"""Reasoning of any vendor as the `encrypted_content` that a client of Responses sends back.
+"""Reasoning of any vendor as one text that a client sends back: `encrypted_content`, a signature.
 
 A parcel holds all that the vendor wants to see again, and the text as it was: the client may
 shorten what stands beside it. It is packed, not encrypted: a client could read it, and whoever

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipstream.errors import BadRequest
-from slipstream.wire.responses.parcels import MARK, CallSeal, Parcel, close_parcel, open_parcel
 from slipstream.wire.talk.asking import Seal
+from slipstream.wire.talk.parcels import MARK, CallSeal, Parcel, close_parcel, open_parcel
 
 _seals = st.builds(
     Seal, vendor=st.text(), kind=st.text(), data=st.text(), item_id=st.none() | st.text()
