@@ -216,10 +216,11 @@ def test_bookkeeper_stays_small_and_nice(ready_home: Path) -> None:
 
 
 def test_bookkeeper_imports_nothing_heavy() -> None:
-    """No asyncio, SQLAlchemy, Alembic, pydantic or price list in this process."""
+    """No asyncio, SQLAlchemy, Alembic, pydantic, price list or OpenSSL in this process."""
     code = (
         "import sys, slipstream.bookkeeper; heavy = {'asyncio', 'sqlalchemy', 'alembic', "
-        "'pydantic', 'genai_prices', 'slipstream.catalog'}; print(sorted(heavy & set(sys.modules)))"
+        "'pydantic', 'genai_prices', 'slipstream.catalog', '_hashlib'}; "
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=_LIMIT_S, check=True

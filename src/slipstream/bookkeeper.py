@@ -23,7 +23,7 @@ from slipstream.framing import encode_message
 from slipstream.ledger.drain import drain, has_news
 from slipstream.ledger.notices import KeysChanged, Notice, Ready, Refused, journal_directory
 from slipstream.ledger.store import Store, open_store, sqlite_url
-from slipstream.limits.keys import load_snapshot, snapshot_version
+from slipstream.limits.snapshot import load_snapshot, snapshot_version
 
 BUSY_POLL_S: Final = 0.05
 IDLE_POLL_S: Final = 0.5

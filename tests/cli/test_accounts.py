@@ -9,7 +9,8 @@ import pytest
 from slipstream import config as configuration
 from slipstream.cli.accounts import account_of, database_url, lent_key
 from slipstream.ledger.store import open_store, sqlite_url
-from slipstream.limits.keys import create_key, digest_of, list_keys, load_snapshot
+from slipstream.limits.keys import create_key, digest_of, list_keys
+from slipstream.limits.snapshot import load_snapshot
 
 _NEVER_A_PROCESS = 2**22 + 1  # beyond the largest process number of Linux
 

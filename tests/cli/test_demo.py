@@ -17,7 +17,7 @@ from slipstream.cli.accounts import Account
 from slipstream.cli.answer import Answer
 from slipstream.cli.demo import curl_line, figures
 from slipstream.ledger.store import open_store, sqlite_url
-from slipstream.limits.keys import load_snapshot
+from slipstream.limits.snapshot import load_snapshot
 from tests.prepared_model import MODEL, prepared_directory
 
 _LIMIT_S = 120

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from slipstream.cli.keys import create, list_, revoke
-from slipstream.limits.keys import KeyRefused, digest_of, load_snapshot
+from slipstream.limits.keys import KeyRefused, digest_of
+from slipstream.limits.snapshot import load_snapshot
 from tests.ledger.samples import new_home, store_in
 
 

@@ -15,10 +15,9 @@ from slipstream.limits.keys import (
     create_key,
     digest_of,
     list_keys,
-    load_snapshot,
     revoke_key,
-    snapshot_version,
 )
+from slipstream.limits.snapshot import load_snapshot
 from tests.ledger.samples import new_home, store_in
 
 
@@ -127,18 +126,3 @@ def test_first_key_is_made_once(store: Store) -> None:
     assert create_first_key(store, 2) is None
     revoke_key(store, FIRST_KEY_NAME, 3)
     assert create_first_key(store, 4) is None
-
-
-def test_snapshot_version_differs_after_every_change(store: Store) -> None:
-    """The bookkeeper looks at the version alone to know whether to send the keys again."""
-    seen = {snapshot_version(store)}
-    create_key(store, "a", 1)
-    seen.add(snapshot_version(store))
-    create_key(store, "b", 1)
-    seen.add(snapshot_version(store))
-    revoke_key(store, "a", 1)
-    seen.add(snapshot_version(store))
-    revoke_key(store, "b", 1)
-    seen.add(snapshot_version(store))
-    assert len(seen) == 5
-    assert snapshot_version(store) in seen

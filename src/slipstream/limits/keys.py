@@ -1,4 +1,4 @@
-"""Virtual keys: made, listed, revoked; and the snapshot that the hot path looks tokens up in.
+"""Virtual keys: made, listed, revoked; snapshot.py is what the hot path looks tokens up in.
 
 Only a key's SHA-256 is stored. Looking the digest up in a dict is safe against timing: what time
 could tell is about the digest of a guess, and no one can steer a digest towards a stored one. A
@@ -8,33 +8,17 @@ salt or a slow hash would add nothing, for a key is 256 random bits and no word 
 import difflib
 import hashlib
 import secrets
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 from slipstream.errors import GatewayError
+from slipstream.limits.snapshot import Database
 
 KEY_PREFIX: Final = "sk-slip-"
 FIRST_KEY_NAME: Final = "default"
 MAX_NAME_CHARS: Final = 64
 _NUM_RANDOM_BYTES: Final = 32
 _NUM_SHOWN_CHARS: Final = len(KEY_PREFIX) + 4
-
-KeySnapshot = dict[bytes, tuple[str, str]]
-"""SHA-256 digest of each valid key to the key's id and name."""
-
-
-class Database(Protocol):
-    """What this module needs of a database connection; `?` marks a parameter."""
-
-    def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
-        """Run one statement and return its rows."""
-        ...
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Hold the write lock for a block: all of it happens, or nothing."""
-        ...
 
 
 class KeyRefused(GatewayError):
@@ -104,21 +88,6 @@ def revoke_key(database: Database, name_or_id: str, now_ns: int) -> KeyRecord:
         update = "UPDATE keys SET revoked_at_ns = ? WHERE key_id = ?"
         database.execute(update, (now_ns, found.key_id))
     return KeyRecord(found.key_id, found.name, found.shown, found.created_at_ns, now_ns)
-
-
-def load_snapshot(database: Database) -> KeySnapshot:
-    """Return all valid keys for the hot path."""
-    query = "SELECT sha256, key_id, name FROM keys WHERE revoked_at_ns IS NULL"
-    rows = database.execute(query)
-    return {bytes(digest): (key_id, name) for digest, key_id, name in rows}
-
-
-def snapshot_version(database: Database) -> tuple[object, ...]:
-    """Return something that differs whenever the snapshot may; cheaper than the snapshot."""
-    query = (
-        "SELECT count(*), count(revoked_at_ns), max(created_at_ns), max(revoked_at_ns) FROM keys"
-    )
-    return tuple(database.execute(query)[0])
 
 
 def _insert_key(database: Database, name: str, now_ns: int) -> tuple[KeyRecord, str]:
