@@ -15,6 +15,7 @@ from slipstream.books import KeyRing, keeping_books
 from slipstream.errors import ConfigError
 from slipstream.ledger.store import open_store, sqlite_url
 from slipstream.limits.keys import create_key, digest_of, revoke_key
+from tests.commands import command_of
 
 LIMIT_S = 20.0
 
@@ -29,11 +30,7 @@ async def until_len(ring: KeyRing, num: int) -> None:
 def bookkeeper_pid() -> int:
     """Return the pid of this process's bookkeeper."""
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    return next(
-        int(pid)
-        for pid in children
-        if b"slipstream.bookkeeper" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    )
+    return next(int(pid) for pid in children if "slipstream.bookkeeper" in command_of(pid))
 
 
 def test_ring_finds_a_key_by_its_digest_only() -> None:

@@ -13,6 +13,7 @@ from slipstream.engine.settings import EngineSettings
 from slipstream.engine.weights.manifest import TOKENIZER_FILE
 from slipstream.errors import LoadFailed
 from slipstream.served import ServedModels, serving_models
+from tests.commands import command_of
 from tests.prepared_model import MODEL, prepared_home
 
 LIMIT_S = 60.0
@@ -127,4 +128,4 @@ async def test_model_that_cannot_be_loaded_is_failed_with_the_reason(tmp_path: P
 def _engines() -> list[str]:
     pid = Path("/proc/self").resolve().name
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [c for c in children if b"engine" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    return [c for c in children if "engine" in command_of(c)]

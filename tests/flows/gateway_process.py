@@ -4,10 +4,11 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.commands import command_of
 from tests.flows.conftest import CONFIG
 
 START_S = 30.0
@@ -65,13 +66,6 @@ class GatewayProcess:
         if self.process.stdout is not None:
             self.output += (await self.process.stdout.read()).decode()
         return status
-
-
-def command_of(pid: int) -> str:
-    """Return the command line of a process; empty if it has ended."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return ""
 
 
 async def until_gone(pids: list[int], limit_s: float = 15.0) -> None:

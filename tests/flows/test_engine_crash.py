@@ -16,6 +16,7 @@ from typing import Any
 from slipstream.app import running
 from slipstream.config import load
 from slipstream.upstream.scripted.server import ScriptedUpstream, scripted_upstream
+from tests.commands import command_of
 from tests.flows.ledger_rows import rows_of
 from tests.flows.local_house import LIMIT_S
 from tests.flows.raw import Answer, ask, connect, decode, encode
@@ -137,7 +138,7 @@ async def open_house(folder: Path) -> AsyncIterator[House]:
 def engine_pid() -> int:
     """Return the process of the model."""
     pids = Path("/proc/thread-self/children").read_text().split()
-    [pid] = [p for p in pids if b"engine.child" in Path(f"/proc/{p}/cmdline").read_bytes()]
+    [pid] = [p for p in pids if "engine.child" in command_of(p)]
     return int(pid)
 
 

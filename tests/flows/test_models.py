@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from slipstream.app import running
 from slipstream.config import load
+from tests.commands import command_of
 from tests.flows.local_house import LIMIT_S
 from tests.flows.raw import ask, encode
 from tests.prepared_model import prepared_directory
@@ -107,7 +108,7 @@ async def until(check: Callable[[], Any]) -> None:
 def settings_of_children() -> list[str]:
     """Return the command line of each engine's process."""
     pids = Path("/proc/thread-self/children").read_text().split()
-    lines = [Path(f"/proc/{pid}/cmdline").read_text() for pid in pids]
+    lines = [command_of(pid) for pid in pids]
     return [line for line in lines if "slipstream.engine.child" in line]
 
 

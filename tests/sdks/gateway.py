@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.commands import command_of
 from tests.prepared_model import MODEL, prepared_directory
 from tests.sdks import thinking_model
 
@@ -83,8 +84,8 @@ class Gateway:
     def engine_pid(self, model: str) -> int:
         """Return the process of a model that runs."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
-        [pid] = [pid for pid, command in commands.items() if f"/{model}".encode() in command]
+        commands = {int(pid): command_of(pid) for pid in children}
+        [pid] = [pid for pid, command in commands.items() if f"/{model}" in command]
         return pid
 
 
