@@ -1,4 +1,4 @@
-"""What processes run, for tests that look for one of them."""
+"""Which processes there are and what they run, for tests that look for one of them."""
 
 from pathlib import Path
 
@@ -12,3 +12,12 @@ def command_of(pid: int | str) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"

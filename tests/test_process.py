@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from slipstream.process import EXIT_IS_FINAL, Supervised
+from tests.commands import is_alive
 
 LIMIT_S = 20.0
 WAITS = "import sys; sys.stdin.read()"  # lives until its standard input ends
@@ -30,15 +30,6 @@ async def until(is_true: Callable[[], object]) -> None:
     async with asyncio.timeout(LIMIT_S):
         while not is_true():
             await asyncio.sleep(0.005)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process exists and is no zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
 
 
 @asynccontextmanager

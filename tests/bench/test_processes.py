@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.processes import Tree, start
+from tests.commands import is_alive
 
 # A parent that sleeps and a detached child that works: the child is what costs.
 _WORKING_CHILD = """
@@ -68,11 +69,4 @@ def test_tree_stopped_leaves_nothing(tmp_path: Path) -> None:
     started.freeze()
     started.stop()
     assert len(pids) == 2
-    assert not any(_runs(pid) for pid in pids)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    assert not any(is_alive(pid) for pid in pids)

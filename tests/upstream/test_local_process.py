@@ -10,6 +10,7 @@ from slipstream.engine.protocol import Finished, Generate
 from slipstream.engine.settings import MIB, EngineSettings
 from slipstream.errors import Broken, LoadFailed
 from slipstream.upstream.local_process import EngineProcess
+from tests.commands import is_alive
 from tests.prepared_model import prepared_directory
 
 LIMIT_S = 180.0
@@ -46,15 +47,6 @@ async def start(how: str, folder: Path) -> tuple[asyncio.subprocess.Process, int
     )
     assert gateway.stdout is not None
     return gateway, int(await gateway.stdout.readline())
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process exists and is no zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
 
 
 def names_in(folder: Path) -> list[str]:
