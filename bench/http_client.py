@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import uvloop
 
-from slipstream.call import Deadlines
+from slipstream.choice import Deadlines
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.messages import HttpRequest, Origin, encode_head, finish_head
 from slipstream.upstream.http.settings import HttpSettings

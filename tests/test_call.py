@@ -6,7 +6,8 @@ import pickle
 import msgspec
 import pytest
 
-from slipstream.call import BUCKETS, Frame, Meaning, Rates, Secret, Target, Usage
+from slipstream.call import BUCKETS, Frame, Meaning, Rates, Secret, Usage
+from slipstream.choice import Target
 
 TEXT = "sk-very-secret"
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from slipstream.call import Call, Deadlines, Dialect, Frames, Plan, Target
+from slipstream.call import Call, Dialect, Frames
+from slipstream.choice import Deadlines, Plan, Target
 from slipstream.config import load
 from slipstream.kept import KeptResponses
 from slipstream.responses import rows
@@ -78,7 +79,7 @@ async def test_conversation_is_made_shorter_by_who_can(
 
     plan = Plan(
         route="r",
-        strategy="fallback",
+        strategy="ordered",
         targets=tuple(Target(name, "m") for name in providers),
         deadlines=Deadlines(),
         max_attempts=1,

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from slipstream.call import Call, Deadlines, Dialect
+from slipstream.call import Call, Dialect
+from slipstream.choice import Deadlines
 from slipstream.config import load
 from slipstream.errors import LoadFailed, UnknownModel, Unsupported
 from slipstream.offer import Offer, catalogue_of, pricing_of

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from slipstream.call import Attempt, Call, Deadlines, Dialect, Meaning, Target
+from slipstream.call import Call, Dialect, Meaning
+from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.engine.settings import EngineSettings
 from slipstream.engine.weights.manifest import TOKENIZER_FILE
 from slipstream.errors import LoadFailed

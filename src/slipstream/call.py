@@ -12,6 +12,8 @@ from typing import Final, Literal, NoReturn
 
 import msgspec
 
+from slipstream.choice import Attempt, Plan, Target, Tried, Wishes
+
 
 class Dialect(StrEnum):
     """A wire protocol that a client or an upstream speaks."""
@@ -153,56 +155,6 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     by_service: "tuple[tuple[str, Price], ...]" = ()
 
 
-class Target(msgspec.Struct, frozen=True, gc=False):
-    """One model at one provider with one credential.
-
-    Args:
-        provider: Name of the row or of the `[providers.NAME]` table; `local` for models we run.
-        model: The id that the upstream knows.
-        credential: A label for the key, for reports; never the key.
-    """
-
-    provider: str
-    model: str
-    credential: str = "default"
-
-    @property
-    def name(self) -> str:
-        """`provider/model`, as routes and headers write it."""
-        return f"{self.provider}/{self.model}"
-
-
-class Deadlines(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """How long each phase of one attempt may take, in seconds."""
-
-    connect_s: float = 5.0
-    first_token_s: float = 60.0  # from the request to the first piece that says something
-    idle_s: float = 60.0  # between two reads of an answer
-    total_s: float = 600.0  # of the whole call, all attempts together
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What to try, in order; made by a pure function of `routing`."""
-
-    route: str  # the route's name, or the pinned target's
-    strategy: str
-    targets: tuple[Target, ...]
-    deadlines: Deadlines
-    max_attempts: int
-
-
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One try of one target; exactly one ledger row, whatever happens to it."""
-
-    attempt_id: str
-    number: int  # 1 for the first try of its call
-    route: str  # that led here: a route's name, or the pinned target's
-    target: Target
-    deadlines: Deadlines
-    started_at_ns: int  # wall clock, for the ledger
-    total_deadline_s: float  # on the event loop's clock
-
-
 class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One client request: the raw body and the few fields that routing needs.
 
@@ -213,6 +165,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         priority: 0 is the usual one; lower ones wait for others where a model of ours is busy.
         headers: Of the client's, those that its dialect counts as part of the request; they go
             only to upstreams that speak it.
+        wishes: What the request says of its own routing; the body is without it.
     """
 
     call_id: str
@@ -226,6 +179,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     asked: object | None = None
     priority: int = 0
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    wishes: Wishes | None = None
     attempt: Attempt | None = None  # set by dispatch on the way to a leaf
 
 
@@ -238,13 +192,15 @@ class Meaning(IntEnum):
     END = 3  # the terminal event, or a whole plain answer
 
 
-State = Literal["complete", "failed", "cut", "cancelled", "lost"]
+State = Literal["complete", "failed", "cut", "cancelled", "outraced", "lost"]
+"""How an attempt ended: `outraced` lost a race, `lost` ended with the process that made it."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of one attempt's account when a frame is handed on.
 
-    `cost_usd_pico` is None while the attempt runs, and after it if the price is unknown.
+    `cost_usd_pico` is None while the attempt runs, and after it if the price is unknown. Dispatch
+    adds `plan` and `tried`, all attempts up to the winner, where there was a choice.
     """
 
     attempt_id: str
@@ -253,6 +209,30 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     state: State | None = None  # None while it runs
     usage: Usage | None = None
     cost_usd_pico: int | None = None
+    plan: Plan | None = None
+    tried: tuple[Tried, ...] = ()
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one attempt was worth knowing for, told when it is settled.
+
+    Args:
+        error: Why it failed; None for every other ending.
+        first_token_s: From the attempt's start to its first sign of meaning; None: there was none.
+        total_s: From its start to its end.
+        held_s: Of that, how long the consumer took with what it was handed: nobody else's fault.
+        body_bytes: Of the client's request.
+    """
+
+    attempt: Attempt
+    state: State
+    error: Exception | None
+    usage: Usage
+    cost_usd_pico: int | None
+    first_token_s: float | None
+    total_s: float
+    held_s: float
+    body_bytes: int
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):

@@ -8,8 +8,9 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 
-from slipstream.call import Call, Dialect, Frames, Plan, Serve
+from slipstream.call import Call, Dialect, Frames, Serve
 from slipstream.catalog.providers import BY_NAME, ProviderRow
+from slipstream.choice import Plan
 from slipstream.config import Config
 from slipstream.ledger.store import open_store
 from slipstream.limits.rates import RateLimits

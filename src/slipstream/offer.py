@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, cast
 
-from slipstream.call import Call, Deadlines, Price, Rates, Target
+from slipstream.call import Call, Price, Rates
 from slipstream.catalog.prices import price_of
+from slipstream.choice import Deadlines, Strategy, Target
 from slipstream.config import Config
 from slipstream.errors import UnknownModel, Unsupported
 from slipstream.routing.plan import LOCAL, Catalogue, Planner, Route, find_target
@@ -30,7 +31,7 @@ def catalogue_of(config: Config) -> Catalogue:
         targets = [find_target(target, served, config.endpoints) for target in route.targets]
         routes[name] = Route(
             name=name,
-            strategy=route.strategy,
+            strategy=cast(Strategy, route.strategy),  # checked by its table's choices
             targets=tuple(target for target in targets if target is not None),
             max_attempts=route.max_attempts,
         )

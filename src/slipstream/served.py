@@ -11,7 +11,8 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from slipstream.call import Call, Deadlines, Frames
+from slipstream.call import Call, Frames
+from slipstream.choice import Deadlines
 from slipstream.engine.protocol import Stats
 from slipstream.engine.settings import EngineSettings
 from slipstream.engine.weights.store import Store

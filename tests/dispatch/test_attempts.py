@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipstream.call import Attempt, Call, Deadlines, Dialect, Frame, Frames, Meaning, Plan, Target
+from slipstream.call import Call, Dialect, Frame, Frames, Meaning
+from slipstream.choice import Attempt, Deadlines, Plan, Target
 from slipstream.dispatch.attempts import MAX_HELD_BYTES, MAX_HELD_FRAMES, dispatch
 from slipstream.errors import (
     BadRequest,

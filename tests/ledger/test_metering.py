@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from slipstream.call import (
-    Attempt,
     Call,
-    Deadlines,
     Dialect,
     Frame,
     Frames,
@@ -19,9 +17,9 @@ from slipstream.call import (
     Rates,
     Receipt,
     Serve,
-    Target,
     Usage,
 )
+from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.errors import (
     Busy,
     GatewayError,

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipstream.call import Call, Deadlines, Dialect, Plan, Target
+from slipstream.call import Call, Dialect
+from slipstream.choice import Deadlines, Plan, Target
 from slipstream.errors import UnknownModel
 from slipstream.routing.plan import Catalogue, Planner, Route, find_target
 

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from slipstream.call import Call, Dialect, Frame, Frames, Meaning, Receipt, Serve, Target
+from slipstream.call import Call, Dialect, Frame, Frames, Meaning, Receipt, Serve
+from slipstream.choice import Target
 from slipstream.errors import Busy, GatewayError, StreamCut
 from slipstream.server.asgi import Header, Message
 from slipstream.server.doors import doors_of

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from slipstream.call import Call, Frame, Frames, Meaning, Receipt, Target, Usage
+from slipstream.call import Call, Frame, Frames, Meaning, Receipt, Usage
+from slipstream.choice import Target
 from slipstream.errors import Broken, StreamCut
 from slipstream.limits.rates import SWEEP_AT_KEYS, RateLimits
 from slipstream.limits.settings import LimitSettings

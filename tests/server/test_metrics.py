@@ -1,6 +1,7 @@
 """Counters: what is counted where, that they are bounded, and that any name can be shown."""
 
-from slipstream.call import Receipt, Target, Usage
+from slipstream.call import Receipt, Usage
+from slipstream.choice import Target
 from slipstream.server import metrics as metrics_module
 from slipstream.server.metrics import Metrics
 from tests.upstream.played_engine import stats_of

@@ -2,7 +2,8 @@
 
 import pytest
 
-from slipstream.call import Receipt, Target
+from slipstream.call import Receipt
+from slipstream.choice import Target
 from slipstream.server.asgi import Message
 from slipstream.server.reply import JSON, header_text, receipt_headers, send_whole
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from slipstream.call import Call, Dialect, Frame, Frames, Meaning, Receipt, Target
+from slipstream.call import Call, Dialect, Frame, Frames, Meaning, Receipt
+from slipstream.choice import Target
 from slipstream.errors import BadRequest, StreamCut, UnknownModel
 from slipstream.ledger.store import Store, open_store
 from slipstream.responses.archive import Archive

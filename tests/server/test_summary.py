@@ -2,7 +2,8 @@
 
 import pytest
 
-from slipstream.call import Call, Dialect, Receipt, Target, Usage
+from slipstream.call import Call, Dialect, Receipt, Usage
+from slipstream.choice import Target
 from slipstream.errors import Busy, Exhausted, GatewayError, Rejected, Unauthorized
 from slipstream.server.summary import Summary, quote
 

@@ -10,7 +10,8 @@ from tests.structure.tree import Module
 
 # Lowest first. A part may import parts of lower levels and itself, never another of its own level.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("call", "errors", "framing", "settings", "process", "tuning"),
+    ("choice", "errors", "framing", "settings", "process", "tuning"),
+    ("call",),
     (
         "wire",
         "catalog",

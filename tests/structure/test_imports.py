@@ -79,7 +79,7 @@ def test_folders_of_the_package_say_what_they_are_for() -> None:
     [
         ("wire/sse.py", "from slipstream.server.app import x", "'wire' may not import 'server'"),
         ("wire/sse.py", "from slipstream.ledger import cost", "'wire' may not import 'ledger'"),
-        ("call.py", "import slipstream.errors", "'call' may not import 'errors'"),
+        ("choice.py", "import slipstream.errors", "'choice' may not import 'errors'"),
         ("engine/host.py", "from slipstream import config", "'engine' may not import 'config'"),
         ("wire/sse.py", "def f():\n    import slipstream.app", "'wire' may not import 'app'"),
         ("wire/sse.py", "from . import usage", "'<relative>' has no level"),

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from slipstream.call import Attempt, Call, Deadlines, Dialect, Frame, Target
+from slipstream.call import Call, Dialect, Frame
+from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.wire.cerebras.completions_request import (
     CerebrasCompletions,
     read_cerebras_completions,

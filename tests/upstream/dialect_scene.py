@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from slipstream.call import Attempt, Call, Deadlines, Dialect, Frame, Meaning, Target
+from slipstream.call import Call, Dialect, Frame, Meaning
+from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.toml_settings import Problems
 from slipstream.upstream.endpoints import endpoint_of
 from slipstream.upstream.hearing import CLIENTS

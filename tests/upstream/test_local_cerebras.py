@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from slipstream.call import Attempt, Call, Deadlines, Dialect, Target
+from slipstream.call import Call, Dialect
+from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.engine.protocol import Delta, Finished, Logprob, Ready, Started, ToolCall
 from slipstream.errors import BadRequest
 from slipstream.upstream.local_cerebras import Watch, answer_cerebras, to_cerebras_generate

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from slipstream.call import Attempt, Deadlines, Frame, Meaning, Target, Usage
+from slipstream.call import Frame, Meaning, Usage
+from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.engine.grammar_spec import JsonObject, JsonSchema, Lark, Regex, Tool, ToolUse
 from slipstream.engine.protocol import (
     ChatMessage,

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from slipstream.call import Attempt, Call, Deadlines, Dialect, Frame, Target
+from slipstream.call import Call, Dialect, Frame
+from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.engine.protocol import Delta, Failed, Generate, Logprob, Started
 from slipstream.errors import ContextTooLong
 from slipstream.upstream.local_client import Answer, EngineClient

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from slipstream.call import Attempt, Call, Deadlines, Dialect, Frame, Meaning, Target, Usage
+from slipstream.call import Call, Dialect, Frame, Meaning, Usage
+from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.engine.protocol import Embedded
 from slipstream.engine.settings import MIB, EngineSettings
 from slipstream.errors import BadRequest, Broken, ContextTooLong, TimedOut, Unsupported

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from slipstream.call import Attempt, Deadlines, Target
+from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.engine.protocol import Delta, Started
 from slipstream.errors import TimedOut
 from slipstream.upstream.local_client import Answer, EngineClient

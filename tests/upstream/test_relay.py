@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from slipstream.call import Attempt, Call, Deadlines, Dialect, Frame, Meaning, Secret, Target
+from slipstream.call import Call, Dialect, Frame, Meaning, Secret
+from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.errors import Broken, Busy, Fault, GatewayError, Rejected, StreamCut, TimedOut
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.settings import HttpSettings

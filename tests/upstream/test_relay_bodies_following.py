@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from slipstream.call import Attempt, Call, Deadlines, Dialect, Target
+from slipstream.call import Call, Dialect
+from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.upstream.relay_bodies import Ways, bodies_for
 from slipstream.wire.responses.following import Following, Wish
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from slipstream.call import Attempt, Call, Deadlines, Dialect, Frame, Meaning, Secret, Target, Usage
+from slipstream.call import Call, Dialect, Frame, Meaning, Secret, Usage
+from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.errors import BadRequest, Busy, Fault, Rejected, Unsupported
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.settings import HttpSettings

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from slipstream.call import Call, Deadlines, Dialect, Secret
+from slipstream.call import Call, Dialect, Secret
+from slipstream.choice import Deadlines
 from slipstream.errors import UpstreamError
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.settings import HttpSettings

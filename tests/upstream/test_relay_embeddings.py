@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from slipstream.call import Attempt, Call, Deadlines, Dialect, Frame, Meaning, Secret, Target, Usage
+from slipstream.call import Call, Dialect, Frame, Meaning, Secret, Usage
+from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.errors import Broken, Busy, GatewayError, Rejected, TimedOut, Unsupported
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.settings import HttpSettings

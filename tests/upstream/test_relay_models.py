@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from slipstream.call import Deadlines, Secret
+from slipstream.call import Secret
+from slipstream.choice import Deadlines
 from slipstream.errors import Broken, Rejected, UpstreamError
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.settings import HttpSettings

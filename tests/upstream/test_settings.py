@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from slipstream.call import Deadlines, Dialect
+from slipstream.call import Dialect
+from slipstream.choice import Deadlines
 from slipstream.toml_settings import Problems, build
 from slipstream.upstream.settings import (
     DIALECTS,

@@ -19,7 +19,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from slipstream.call import Attempt, Call, Frame, Frames, Meaning, Plan, Serve
+from slipstream.call import Call, Frame, Frames, Meaning, Serve
+from slipstream.choice import Attempt, Plan
 from slipstream.errors import Exhausted, GatewayError, StreamCut
 
 MAX_HELD_FRAMES = 64  # the bounds of the one peer that has a commit point, too

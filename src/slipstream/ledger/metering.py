@@ -18,18 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from slipstream.call import (
-    Attempt,
-    Call,
-    Frame,
-    Frames,
-    Meaning,
-    Price,
-    Receipt,
-    Serve,
-    State,
-    Usage,
-)
+from slipstream.call import Call, Frame, Frames, Meaning, Price, Receipt, Serve, State, Usage
+from slipstream.choice import Attempt
 from slipstream.errors import Busy, GatewayError, Rejected, StreamCut
 from slipstream.ledger.cost import buckets_of, cost_usd_pico, is_plausible
 from slipstream.ledger.journal import Journal

@@ -12,7 +12,8 @@ from difflib import get_close_matches
 
 import msgspec
 
-from slipstream.call import Call, Deadlines, Plan, Target
+from slipstream.call import Call
+from slipstream.choice import Deadlines, Plan, Strategy, Target
 from slipstream.errors import UnknownModel
 
 LOCAL = "local"
@@ -25,7 +26,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One public model name with its targets."""
 
     name: str
-    strategy: str
+    strategy: Strategy
     targets: tuple[Target, ...]
     max_attempts: int
 

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from slipstream.call import Attempt, Call, Deadlines, Dialect, Frames, Serve
+from slipstream.call import Call, Dialect, Frames, Serve
+from slipstream.choice import Attempt, Deadlines
 from slipstream.engine.protocol import Embedded, Generate, Ready, Stats
 from slipstream.engine.settings import EngineSettings
 from slipstream.errors import Broken, LoadFailed, TimedOut, UnknownModel, Unsupported

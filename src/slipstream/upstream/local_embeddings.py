@@ -7,7 +7,8 @@ itself, others take their turn in between, and a client that leaves stops the re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
-from slipstream.call import Attempt, Call, Frame, Meaning, Usage
+from slipstream.call import Call, Frame, Meaning, Usage
+from slipstream.choice import Attempt
 from slipstream.engine.protocol import Embedded
 from slipstream.errors import BadRequest, ContextTooLong
 from slipstream.wire.embeddings import parse_embeddings

@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from slipstream.call import Call, Deadlines, Frame, Frames, Meaning, Usage
+from slipstream.call import Call, Frame, Frames, Meaning, Usage
+from slipstream.choice import Deadlines
 from slipstream.engine.protocol import Delta, Ready, ToolCall
 from slipstream.errors import BadRequest, GatewayError
 from slipstream.upstream.hearing import Clock, Heard, hear, tell_end

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import NamedTuple, Protocol, TypeVar
 
-from slipstream.call import Deadlines
+from slipstream.choice import Deadlines
 from slipstream.engine.protocol import Delta
 from slipstream.errors import Phase, TimedOut
 from slipstream.upstream.local_client import Answer, AnswerPart

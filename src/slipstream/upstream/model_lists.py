@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from slipstream.call import Deadlines
+from slipstream.choice import Deadlines
 from slipstream.errors import UpstreamError
 from slipstream.upstream.relay import Relay
 from slipstream.wire.models_in import ModelEntry

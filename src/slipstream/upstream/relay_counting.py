@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from slipstream.call import Call, Deadlines, Dialect
+from slipstream.call import Call, Dialect
+from slipstream.choice import Deadlines
 from slipstream.errors import Fault, UpstreamError
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.messages import HttpRequest, encode_head

@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from slipstream.call import Deadlines, Dialect, Secret
+from slipstream.call import Dialect, Secret
 from slipstream.catalog.providers import Listing, Spoken
+from slipstream.choice import Deadlines
 from slipstream.errors import Broken, UpstreamError
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.messages import HttpRequest, Origin, encode_head

@@ -12,7 +12,7 @@ from typing import Final
 
 import trustme
 
-from slipstream.call import Deadlines
+from slipstream.choice import Deadlines
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.messages import HttpRequest, Origin
 from slipstream.upstream.http.response import HttpResponse

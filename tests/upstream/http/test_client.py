@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from slipstream.call import Deadlines
+from slipstream.choice import Deadlines
 from slipstream.errors import Broken, ConnectFailed, StreamCut, TimedOut
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.messages import HttpRequest, Origin, encode_head

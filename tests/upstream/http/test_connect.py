@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from slipstream.call import Deadlines
+from slipstream.choice import Deadlines
 from slipstream.errors import ConnectFailed, TimedOut
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.connect import interleave, race

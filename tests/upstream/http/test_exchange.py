@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from slipstream.call import Deadlines
+from slipstream.choice import Deadlines
 from slipstream.errors import Broken, GatewayError, StreamCut, TimedOut
 from slipstream.upstream.http.exchange import STALE_RACE_S, Exchange
 

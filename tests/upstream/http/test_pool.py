@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from slipstream.call import Deadlines
+from slipstream.choice import Deadlines
 from slipstream.errors import ConnectFailed, Fault, PoolFull, StreamCut, TimedOut
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.connection import Connection

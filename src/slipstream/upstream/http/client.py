@@ -22,7 +22,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from slipstream.call import Deadlines
+from slipstream.choice import Deadlines
 from slipstream.errors import StreamCut, TimedOut
 from slipstream.upstream.http.connect import Route, connect
 from slipstream.upstream.http.connection import SLICE_BYTES, Connection

@@ -29,7 +29,7 @@ It does not connect, pool, parse or wait; `connect`, `pool`, `answer` and `excha
 import asyncio
 from typing import Any, Final, Protocol
 
-from slipstream.call import Deadlines
+from slipstream.choice import Deadlines
 from slipstream.errors import GatewayError, StreamCut
 from slipstream.upstream.http.answer import AnswerReader
 from slipstream.upstream.http.exchange import Exchange

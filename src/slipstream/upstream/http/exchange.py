@@ -7,7 +7,7 @@ It outlives its connection: a whole answer can be read after the connection serv
 import asyncio
 from typing import Final, Protocol
 
-from slipstream.call import Deadlines
+from slipstream.choice import Deadlines
 from slipstream.errors import Broken, GatewayError, Phase, StreamCut, TimedOut
 
 STALE_RACE_S: Final = 5.0  # an end that comes later is no race, but an upstream that gave up

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from slipstream.call import Deadlines
+from slipstream.choice import Deadlines
 from slipstream.errors import ConnectFailed, GatewayError, PoolFull, StreamCut, TimedOut
 from slipstream.upstream.http.connection import Connection
 from slipstream.upstream.http.settings import HttpSettings
