@@ -31,6 +31,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("config",),
     ("books", "served", "kept"),
     ("offer",),
+    ("assembly",),
     ("app", "bookkeeper"),
     ("cli",),
     ("__main__",),

@@ -17,6 +17,7 @@ _ACROSS = (
 # Modules without a test file of their own: path -> where they are tested, or why they need none.
 UNTESTED = {
     "__main__.py": "two lines, which tests/cli/test_main.py runs",
+    "assembly.py": "wiring; tests/test_app.py and every flow run what it puts together",
     "batches/settings.py": "declarations; tests/test_config.py reads them",
     "choice.py": "declarations, which tests/routing and tests/dispatch use throughout",
     "engine/commands.py": "declarations, which tests/engine/test_engine.py sends",
