@@ -166,6 +166,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         headers: Of the client's, those that its dialect counts as part of the request; they go
             only to upstreams that speak it.
         wishes: What the request says of its own routing; the body is without it.
+        patience_s: For how long a plain answer is of use, as the client's SDK says; None: it says
+            nothing, or a stream is asked for.
     """
 
     call_id: str
@@ -180,6 +182,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     priority: int = 0
     headers: tuple[tuple[bytes, bytes], ...] = ()
     wishes: Wishes | None = None
+    patience_s: float | None = None
     attempt: Attempt | None = None  # set by dispatch on the way to a leaf
 
 
@@ -241,6 +244,8 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     Args:
         changes: On the first frame of an attempt: what of the request its target got otherwise
             than the client wrote it, each a field's name or `name -> other name`.
+        is_empty: Of CONTENT: it says why the answer finishes, and nothing else. Of END: the whole
+            plain answer says nothing.
     """
 
     data: bytes
@@ -249,6 +254,7 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     finish_reason: str | None = None
     receipt: Receipt | None = None  # set by metering on the first and the last frame of an attempt
     changes: tuple[str, ...] = ()
+    is_empty: bool = False
 
 
 Frames = AsyncGenerator[Frame, None]

@@ -82,7 +82,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         input_bytes: Size of what the model reads, without images and the like.
         media_tokens: What images, sound and documents are estimated at.
         input_tokens: As somebody counted them; None: estimate them from the bytes.
-        sealed_by: Vendors whose opaque reasoning the request holds, which no other can read.
+        sealed_by: Vendors whose opaque reasoning the request holds, which no other can read; and
+            the name of a provider that keeps the answer it goes on with.
     """
 
     abilities: int = CHAT
@@ -143,6 +144,8 @@ class Weighed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         cost_usd_pico: Expected; None where no price is known.
         first_token_s: Expected; None where nothing is known.
         total_s: Expected time to the answer's end.
+        input_tokens: Estimated of this request there; None where it was left before that.
+        output_tokens: Expected of the answer, reasoning included.
     """
 
     target: Target
@@ -151,6 +154,8 @@ class Weighed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cost_usd_pico: int | None = None
     first_token_s: float | None = None
     total_s: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -170,6 +175,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         rate_window_s: How long its beginning is.
         retries_refusals: A request that one target finds against its policy may go to the next.
         probes: Targets of which nobody knows whether they are back.
+        patience_s: How long each of `targets` may take to its first token while another one is
+            left, where that is less than the deadlines say; empty: as they say.
         weighed: Everything that was considered, where somebody wants to know.
     """
 
@@ -186,20 +193,39 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     rate_window_s: float = 1.0
     retries_refusals: bool = False
     probes: frozenset[Target] = frozenset()
+    patience_s: tuple[float, ...] = ()
     weighed: tuple[Weighed, ...] = ()
 
 
 class Race:
-    """What the runners of one race share: whether one has won, and which."""
+    """What the runners of one race share: whether one has won, and which.
 
-    __slots__ = ("winner_id",)
+    An attempt that is closed in the middle learns here why; of an attempt that runs alone it can
+    only be that it was given up.
+    """
+
+    __slots__ = ("_given_up", "winner_id")
 
     def __init__(self) -> None:
         self.winner_id: str | None = None
+        self._given_up: tuple[tuple[str, Exception], ...] = ()
 
     def is_lost_by(self, attempt_id: str) -> bool:
         """Tell whether another runner has won."""
         return self.winner_id is not None and self.winner_id != attempt_id
+
+    def give_up(self, attempt_id: str, error: Exception) -> None:
+        """Say why an attempt is about to be closed, when it is not because another has won.
+
+        Args:
+            error: One that is never raised: its traceback would lead back here, and an Attempt is
+                in no cycle that the collector would find.
+        """
+        self._given_up += ((attempt_id, error),)
+
+    def failure_of(self, attempt_id: str) -> Exception | None:
+        """Return why an attempt was given up; None if it was not."""
+        return next((error for id_, error in self._given_up if id_ == attempt_id), None)
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -232,3 +258,23 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cause: Cause
     outcome: str
     took_s: float
+
+
+# ---- what answers tell beside --------------------------------------------------------------------
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a provider's headers say is left of its rate limits; None where they do not say.
+
+    Of several windows, such as a minute's and a day's, the one of which the least is left.
+
+    Args:
+        requests: That may still be sent before the reset.
+        tokens: Likewise.
+        requests_reset_s: Until there are more.
+    """
+
+    requests: int | None = None
+    requests_reset_s: float | None = None
+    tokens: int | None = None
+    tokens_reset_s: float | None = None

@@ -19,8 +19,13 @@
     │  ├─ Busy                       429 or an overload; may say when to come back
     │  ├─ Rejected                   any other error answer; its status decides fault and retryable
     │  ├─ Broken                     an answer that is not what the dialect promises
-    │  └─ StreamCut                  a stream that ended before its terminal event
+    │  ├─ StreamCut                  a stream that ended before its terminal event
+    │  ├─ EmptyAnswer                an answer in which nothing is said
+    │  ├─ Refused                    an answer in which only a refusal is said
+    │  └─ TooSlow                    a stream that began slower than its route allows
     ├─ Unsupported                   400: this target does not offer what is asked; another may
+    ├─ NoTarget                      400, 404, 503: none of a choice's targets can; says of each why
+    ├─ Cooling                       503: every target is left alone for a while; none was asked
     ├─ Exhausted                     every target failed; carries what happened at each
     ├─ LedgerUnavailable             503: an attempt could not be put on record, so none was made
     └─ EngineError                   a model that we run
@@ -34,6 +39,8 @@ Messages are written for the caller: they never hold a key, a stack or an intern
 
 from enum import StrEnum
 from typing import Final, Literal
+
+from slipstream.choice import Plan, Tried
 
 Phase = Literal["connect", "first_token", "idle", "total"]
 
@@ -53,7 +60,8 @@ class GatewayError(Exception):
     """Base of the tree. `kind` is the `type` of the error in OpenAI's shape.
 
     `last_event` is how a stream ends that breaks off with it, where who wrote the stream knows it
-    better than who renders errors.
+    better than who renders errors. `plan` and `tried` tell of the choice that it ended, where there
+    was one.
     """
 
     status: int = 500
@@ -63,6 +71,8 @@ class GatewayError(Exception):
     param: str | None = None
     retry_after_s: float | None = None
     last_event: bytes | None = None
+    plan: Plan | None = None
+    tried: tuple[Tried, ...] = ()
 
     @property
     def message(self) -> str:
@@ -300,6 +310,43 @@ class StreamCut(UpstreamError):
     fault = Fault.NETWORK
 
 
+class EmptyAnswer(UpstreamError):
+    """The answer came to its end, and nothing was said."""
+
+    code = "empty_answer"
+
+
+class Refused(UpstreamError):
+    """The target answered that it will not; another vendor's policy may differ."""
+
+    code = "content_filter"
+    fault = Fault.CLIENT
+
+
+class TooSlow(UpstreamError):
+    """A stream's beginning was slower than its route allows.
+
+    Args:
+        tokens_per_s: How fast it was.
+        least_tokens_per_s: How fast it should have been.
+    """
+
+    status = 504
+    code = "too_slow"
+
+    def __init__(self, tokens_per_s: float, least_tokens_per_s: float) -> None:
+        super().__init__(
+            f"the stream began at {tokens_per_s:.3g} tokens/s, "
+            f"and the route asks for {least_tokens_per_s:g}"
+        )
+        self.tokens_per_s = tokens_per_s
+        self._least_tokens_per_s = least_tokens_per_s
+
+    def again(self) -> "TooSlow":
+        """Return the same error, which nobody has raised."""
+        return TooSlow(self.tokens_per_s, self._least_tokens_per_s)
+
+
 class Unsupported(GatewayError):
     """The target does not do what is asked of it, which another one may; nothing was sent to it."""
 
@@ -310,6 +357,45 @@ class Unsupported(GatewayError):
     retryable = True
 
 
+class NoTarget(GatewayError):
+    """None of the targets that a name stands for can serve this request; none was asked.
+
+    Args:
+        left: (target name, why it was left) of each; the message holds the first few of them.
+        status: 400 where another request could be served, 404 where none could, 503 where waiting
+            helps.
+        retry_after_s: Until the first of them takes requests again.
+    """
+
+    code = "no_target"
+    kind = "invalid_request_error"
+    param: str | None = "model"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        left: tuple[tuple[str, str], ...],
+        status: Literal[400, 404, 503],
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.left, self.status, self.retry_after_s = left, status, retry_after_s
+        if status == 503:
+            self.kind, self.param = "server_error", None
+
+
+class Cooling(GatewayError):
+    """Every target of the plan failed a moment ago and is left alone; none was asked this time."""
+
+    status = 503
+    code = "targets_cooling"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class Exhausted(GatewayError):
     """Every target failed.
 
@@ -318,6 +404,8 @@ class Exhausted(GatewayError):
 
     Args:
         attempts: One (target name, error) for each try, in order; never empty.
+        plan: That was carried out, where there was a choice.
+        tried: What came of each try, for headers.
 
     `verdict` is the try that speaks for itself, if one does.
     """
@@ -325,13 +413,20 @@ class Exhausted(GatewayError):
     code: str | None = "all_targets_failed"
     kind = "upstream_error"
 
-    def __init__(self, attempts: tuple[tuple[str, GatewayError], ...]) -> None:
+    def __init__(
+        self,
+        attempts: tuple[tuple[str, GatewayError], ...],
+        *,
+        plan: Plan | None = None,
+        tried: tuple[Tried, ...] = (),
+    ) -> None:
         assert attempts, "Exhausted needs at least one attempt"
         last = attempts[-1][1]
         is_verdict = len(attempts) == 1 or not last.retryable
-        tried = "; ".join(f"{target}: {error.message}" for target, error in attempts)
-        super().__init__(last.message if is_verdict else f"every target failed: {tried}")
+        failures = "; ".join(f"{target}: {error.message}" for target, error in attempts)
+        super().__init__(last.message if is_verdict else f"every target failed: {failures}")
         self.attempts = attempts
+        self.plan, self.tried = plan, tried
         self.verdict = last if is_verdict else None
         statuses = {error.status for _, error in attempts}
         self.status = last.status if is_verdict or len(statuses) == 1 else 502

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from slipstream.call import Frame
+from slipstream.call import Frame, Meaning
 from slipstream.engine.grammar_spec import JsonSchema, Regex
 from slipstream.engine.protocol import Delta, Failed, Finished, Generate, Logprob, Started
 from slipstream.errors import ContextTooLong
@@ -119,6 +119,24 @@ async def test_prompts_are_one_answer_with_one_account(tmp_path: Path, stream: b
     assert usage is not None
     assert (usage.input_tokens, usage.cache_read_tokens, usage.output_tokens) == (4, 2, 4)
     assert frames[-1].finish_reason == "length"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("text", "is_empty"), [("", True), ("a", False)], ids=["silent", "said"])
+async def test_answer_without_a_word_is_told_to_be_empty(
+    tmp_path: Path, text: str, *, stream: bool, is_empty: bool
+) -> None:
+    """Of all prompts together."""
+
+    async def play(played: Played) -> None:
+        for request in (await heard(played), await heard(played)):
+            at = request.request_id
+            played.say(Started(request_id=at, prompt_tokens=3, cached_tokens=1))
+            played.say(Delta(at, text, 1, finish="stop"), ended(at, 0.1, 0.1, 0.1))
+
+    frames = await played_answer(tmp_path, asked_of(stream=stream), play)
+    told = [frame for frame in frames if frame.meaning in (Meaning.CONTENT, Meaning.END)]
+    assert {frame.is_empty for frame in told} == {is_empty}
 
 
 async def test_best_of_gives_the_likeliest_of_each_prompt(tmp_path: Path) -> None:

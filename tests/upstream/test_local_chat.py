@@ -217,6 +217,25 @@ async def test_answer_of_several_choices_ends_with_the_first_ones_reason(
 
 
 @pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(("text", "is_empty"), [("", True), ("a", False)], ids=["silent", "said"])
+async def test_answer_without_a_word_is_told_to_be_empty(
+    tmp_path: Path, text: str, *, stream: bool, is_empty: bool
+) -> None:
+    """What finishes it is no commit; with a word before, it is an answer like any other."""
+    frames = await answered(
+        tmp_path,
+        Started(request_id=1, prompt_tokens=1, cached_tokens=0),
+        Delta(1, text, 1),
+        Delta(1, "", 1, finish="stop"),
+        finished(1),
+        stream=stream,
+    )
+    told = [frame for frame in frames if frame.meaning in (Meaning.CONTENT, Meaning.END)]
+    assert {frame.is_empty for frame in told} == {is_empty}
+    assert frames[-1].finish_reason == "stop"
+
+
+@pytest.mark.parametrize("stream", [True, False])
 async def test_answer_that_fails_raises_what_the_engine_says(tmp_path: Path, stream: bool) -> None:
     """Before or after the first text: an error of our tree, never an end made up."""
     failed = Failed(request_id=1, code="out_of_blocks", message="too much")

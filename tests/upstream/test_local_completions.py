@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from slipstream.call import Call, Dialect, Frame
+from slipstream.call import Call, Dialect, Frame, Meaning
 from slipstream.choice import Attempt, Deadlines, Target
 from slipstream.engine.protocol import Delta, Failed, Generate, Logprob, Started
 from slipstream.errors import ContextTooLong
@@ -104,6 +104,23 @@ async def test_answers_of_prompts_are_one_answer(tmp_path: Path, stream: bool) -
     bodies = [msgspec.json.decode(event) for event in (events[:-1] if stream else events)]
     choices = {c["index"]: (c["text"], c["finish_reason"]) for b in bodies for c in b["choices"]}
     assert choices == {0: ("A", "length"), 1: ("A", "stop"), 2: ("B", "length"), 3: ("B", "stop")}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("more", "is_empty"), [({}, True), ({"echo": True}, False)], ids=str)
+async def test_answer_without_a_word_is_told_to_be_empty(
+    tmp_path: Path, more: dict[str, Any], *, stream: bool, is_empty: bool
+) -> None:
+    """Unless the prompt is to be said again."""
+    async with connected(tmp_path) as (client, played):
+        body = body_of(prompt="a", **more)
+        reading = asyncio.create_task(answered(client, body, stream=stream))
+        at = (await heard(played)).request_id
+        played.say(Started(request_id=at, prompt_tokens=1, cached_tokens=0))
+        played.say(Delta(at, "", 1, finish="stop"), finished(at))
+        frames = await reading
+    told = [frame for frame in frames if frame.meaning in (Meaning.CONTENT, Meaning.END)]
+    assert {frame.is_empty for frame in told} == {is_empty}
 
 
 async def test_failure_of_one_prompt_ends_all(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """How the frames of one stream are shaped; how they are read is tested with the relay."""
 
 from slipstream.call import Frame, Meaning
-from slipstream.upstream.relay_reading import shaping
+from slipstream.upstream.relay_reading import Reading, shaping
 from slipstream.wire.cerebras.from_openai import CerebrasView
+from slipstream.wire.openai_chat_answers import AnswerStream
+from tests.upstream.test_translate_reading import Listener
 
 WORD = Frame(b'data: {"choices":[{"delta":{"reasoning_content":"x"}}]}\n\n', Meaning.CONTENT)
 DONE = Frame(b"data: [DONE]\n\n", Meaning.END)
@@ -29,3 +31,14 @@ def test_changes_and_the_clients_view_go_together() -> None:
     [shown] = shape(WORD)
     assert shown.changes == ("min_tokens",)
     assert b'"reasoning":"x"' in shown.data
+
+
+def test_reading_of_an_answer_without_a_word_means_nothing() -> None:
+    """Why it finishes is no first token, so the deadline of that one goes on."""
+    finish = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    listener = Listener()
+    reading = Reading(listener, AnswerStream(wants_usage=True), None)
+    frames = list(reading.feed(finish + DONE.data))
+    assert listener.heard == ["expect", "leave"]
+    assert [frame.is_empty for frame in frames] == [True, True]
+    assert b"".join(frame.data for frame in frames) == finish + DONE.data

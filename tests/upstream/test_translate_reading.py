@@ -48,6 +48,21 @@ def test_reading_tells_when_it_means_something_and_when_it_is_over() -> None:
     assert frames[-1].meaning is Meaning.END
 
 
+def test_reading_of_an_answer_without_a_word_means_nothing() -> None:
+    """Why it finishes is no first token, so the deadline of that one goes on."""
+    begin = {"type": "message_start", "message": {"id": "m"}}
+    finish = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
+    listener = Listener()
+    frames = fed(reading(listener), [sse(begin), sse(finish), sse({"type": "message_stop"})])
+    assert listener.heard == ["leave"]
+    told = [frame for frame in frames if frame.meaning is not Meaning.SILENT]
+    assert [(frame.meaning, frame.is_empty) for frame in told] == [
+        (Meaning.CONTENT, True),
+        (Meaning.END, True),
+    ]
+    assert told[0].finish_reason == "stop"
+
+
 def test_reading_tells_changes_with_the_first_frame() -> None:
     """And only once."""
     frames = fed(reading(Listener(), ("top_k",)), [RECORDED])

@@ -307,7 +307,7 @@ def test_read_error_of_a_moderated_prompt_is_the_clients(metadata: dict[str, obj
     error = _error(403, body.encode())
     assert isinstance(error, Rejected)
     assert (error.status, error.fault, error.message) == (400, Fault.CLIENT, "flagged")
-    assert not error.retryable
+    assert (error.code, error.retryable) == ("content_policy_violation", False)
     refused = _error(403, b'{"error":{"code":403,"message":"no","metadata":{}}}')
     assert isinstance(refused, Rejected)
     assert refused.fault is Fault.KEY

@@ -20,6 +20,7 @@ from slipstream.upstream.local_completions import (
     best_of,
     to_requests,
 )
+from slipstream.upstream.local_silence import Silence
 from slipstream.wire.cerebras.completions_answer import CerebrasCompletionAnswer
 from slipstream.wire.cerebras.completions_request import CerebrasCompletions
 from slipstream.wire.cerebras.objects import answer_id_of
@@ -78,6 +79,7 @@ async def stream_cerebras_completions(
         GatewayError: What the engine said went wrong, or a deadline.
     """
     spent, slowest, prompt = Spent(), _Slowest(), ""
+    silence = Silence(has_spoken=asked.completions.echoes)
     requests = to_cerebras_requests(asked, call.key_id)
     async with aclosing(answer_parts(call, requests, send)) as parts:
         async for at, part in parts:
@@ -89,13 +91,14 @@ async def stream_cerebras_completions(
                     # With each piece what it has cost so far: an answer may be cut short.
                     index = at * asked.completions.num_choices + part.choice
                     frame = head.tell(part, usage, index, prompt)
+                    silence.hear((part,))
                 case Finished():
                     slowest.add(part)
             if frame is not None:
-                yield frame
+                yield silence.told(frame)
     head.measure(watch.times(slowest.part))
     for frame in head.close(spent.usage):
-        yield frame
+        yield silence.told(frame)
 
 
 async def plain_cerebras_completions(
@@ -130,7 +133,9 @@ async def plain_cerebras_completions(
         for prompt, answers in zip(prompts, made, strict=True)
         for pieces in best_of(answers, completions.num_choices)
     ]
-    yield head.whole(choices, spent.usage)
+    silence = Silence(has_spoken=completions.echoes)
+    silence.hear(piece for _, pieces in choices for piece in pieces)
+    yield silence.told(head.whole(choices, spent.usage))
 
 
 def _text_of(request: Generate, part: Started) -> str:

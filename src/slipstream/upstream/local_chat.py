@@ -26,6 +26,7 @@ from slipstream.engine.protocol import (
 )
 from slipstream.upstream.local_client import Answer
 from slipstream.upstream.local_errors import error_of
+from slipstream.upstream.local_silence import Silence
 from slipstream.upstream.local_waits import Waits
 from slipstream.wire.chat_forms import ChatForm
 from slipstream.wire.chat_messages import ChatTurn
@@ -144,7 +145,7 @@ async def stream_frames(
     Raises:
         GatewayError: What the engine said went wrong, or a deadline.
     """
-    spent = _Spent()
+    spent, silence = _Spent(), Silence()
     finish_reason: str | None = None  # of the first choice
     while True:
         match await waits.next(answer):
@@ -156,12 +157,14 @@ async def stream_frames(
                 frame = _frame(part, head, spent.add(part))
                 if part.choice == 0:
                     finish_reason = part.finish or finish_reason
+                if not silence.has_spoken:
+                    silence.hear((part,))
                 if frame is not None:
-                    yield frame
+                    yield silence.told(frame)
             case Finished() as part:
                 measure(part)
                 for frame in head.close(finish_reason, usage_of(part)):
-                    yield frame
+                    yield silence.told(frame)
                 return
             case Failed() as part:
                 raise error_of(part)
@@ -194,7 +197,9 @@ async def plain_frames(
                 pieces.append(part)
             case Finished() as part:
                 measure(part)
-                yield head.whole(pieces, usage_of(part))
+                silence = Silence()
+                silence.hear(pieces)
+                yield silence.told(head.whole(pieces, usage_of(part)))
                 return
             case Failed() as part:
                 raise error_of(part)

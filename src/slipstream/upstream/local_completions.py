@@ -17,6 +17,7 @@ from slipstream.errors import GatewayError
 from slipstream.upstream.local_chat import usage_of
 from slipstream.upstream.local_client import Answer, AnswerPart
 from slipstream.upstream.local_errors import error_of
+from slipstream.upstream.local_silence import Silence
 from slipstream.upstream.local_waits import Waits
 from slipstream.wire.completions_answer import CompletionAnswer
 from slipstream.wire.completions_request import CompletionsRequest
@@ -68,7 +69,7 @@ async def stream_completions(
     Raises:
         GatewayError: What the engine said went wrong, or a deadline.
     """
-    spent = Spent()
+    spent, silence = Spent(), Silence(has_spoken=asked.echoes)
     finish_reason: str | None = None  # of the first choice
     echoes = {
         at: prompt_echo(asked, at // asked.num_choices)
@@ -84,10 +85,11 @@ async def stream_completions(
                 finish_reason = part.finish or finish_reason
             # With each piece what it has cost so far: an answer may be cut short after any.
             frame = head.tell(part, usage, index, echoes.pop(index, ""))
+            silence.hear((part,))
             if frame is not None:
-                yield frame
+                yield silence.told(frame)
     for frame in head.close(finish_reason, spent.usage):
-        yield frame
+        yield silence.told(frame)
 
 
 async def plain_completions(
@@ -110,7 +112,9 @@ async def plain_completions(
         for at, answers in enumerate(made)
         for pieces in best_of(answers, asked.num_choices)
     ]
-    yield head.whole(choices, spent.usage)
+    silence = Silence(has_spoken=asked.echoes)
+    silence.hear(piece for _, pieces in choices for piece in pieces)
+    yield silence.told(head.whole(choices, spent.usage))
 
 
 def prompt_echo(asked: CompletionsRequest, at: int) -> str:

@@ -34,6 +34,7 @@ from slipstream.upstream.relay_embeddings import relay_embeddings
 from slipstream.upstream.relay_models import ListModels, listing_models
 from slipstream.upstream.relay_reading import Reading, shaping
 from slipstream.upstream.relay_scan import SCANS, ScannedStream
+from slipstream.upstream.rooms import TellRoom, noting_room
 from slipstream.upstream.translate import Peer, Translation
 from slipstream.wire.cerebras.from_openai import CerebrasView, whole_answer
 from slipstream.wire.errors_in import read_error
@@ -51,6 +52,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         name: The provider's name in routes and reports.
         base_url: Everything before `/chat/completions` and `/embeddings`.
         key: None for an upstream that wants none.
+        more_keys: Further ones; a Relay has one, see upstream/keyed.py.
         like: The name of the row whose habits it has; None for a server that is like none.
         asks_usage: Its streams report usage only when asked to.
         is_reasoning_outside: It counts reasoning beside `completion_tokens`.
@@ -67,6 +69,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     is_reasoning_outside: bool = False
     dialect: Dialect | None = None
     relaxes_schemas: bool = False
+    more_keys: tuple[Secret, ...] = ()
 
     @property
     def row(self) -> str:
@@ -107,7 +110,12 @@ class Relay:
     """Serves the calls of one provider over a shared HTTP client."""
 
     def __init__(
-        self, endpoint: Endpoint, client: HttpClient, *, now: Callable[[], datetime]
+        self,
+        endpoint: Endpoint,
+        client: HttpClient,
+        *,
+        now: Callable[[], datetime],
+        tell_room: TellRoom | None = None,
     ) -> None:
         def wall_s() -> float:
             return now().timestamp()
@@ -115,6 +123,7 @@ class Relay:
         self._endpoint = endpoint
         self._client = client
         self._now = now
+        self._note_room = note_room = noting_room(tell_room, now)
         self.origin, path = address = parse_base_url(endpoint.base_url)
         spoken = spoken_by(endpoint.row, endpoint.dialect)
         plain = headers_of(Spoken(dialect=Dialect.OPENAI_CHAT), endpoint.key)
@@ -139,6 +148,7 @@ class Relay:
             client,
             failure=self._failure,
             wall_s=wall_s,
+            note_room=note_room,
         )
         self._leaves: dict[Dialect, Serve] = {
             Dialect.OPENAI_EMBEDDINGS: relay_embeddings(
@@ -148,6 +158,7 @@ class Relay:
                 headers=plain,
                 client=client,
                 failure=self._failure,
+                note_room=note_room,
             ),
             Dialect.CEREBRAS_COMPLETIONS: self._refuse_completions,
             **dict.fromkeys(CLIENTS, self._translation),
@@ -199,6 +210,7 @@ class Relay:
         )
         response = await self._client.open(request, attempt.deadlines, attempt.total_deadline_s)
         try:
+            self._note_room(attempt, response)
             if response.status != 200:
                 raise await self._failure(response, way.line.dialect)
             if not call.is_stream:

@@ -14,6 +14,7 @@ from slipstream.errors import Unsupported, UpstreamError
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.messages import HttpRequest, Origin, encode_head
 from slipstream.upstream.http.response import HttpResponse
+from slipstream.upstream.rooms import NoteRoom
 from slipstream.wire.embeddings import patch_embeddings
 from slipstream.wire.embeddings_answer import read_embeddings
 from slipstream.wire.openai_chat import fields_among
@@ -27,6 +28,7 @@ def relay_embeddings(
     headers: tuple[tuple[bytes, bytes], ...],
     client: HttpClient,
     failure: Callable[[HttpResponse], Awaitable[UpstreamError]],
+    note_room: NoteRoom,
 ) -> Serve:
     """Return the leaf for a provider's embeddings.
 
@@ -34,6 +36,7 @@ def relay_embeddings(
         offer: None for a provider that has none: each call is refused, and nothing is sent.
         address: Origin and path of the base URL.
         failure: What an answer with an error status means.
+        note_room: Looks at each answer.
 
     Raises:
         Unsupported: From the iteration, like all: the provider has none.
@@ -62,6 +65,7 @@ def relay_embeddings(
         )
         response = await client.open(request, attempt.deadlines, attempt.total_deadline_s)
         try:
+            note_room(attempt, response)
             if response.status != 200:
                 raise await failure(response)
             body = await response.read()

@@ -83,7 +83,7 @@ class Reading:
                 self._response.leave()
                 yield from self._seen(frame)
                 return
-            if self._is_silent and frame.meaning is Meaning.CONTENT:
+            if self._is_silent and frame.meaning is Meaning.CONTENT and not frame.is_empty:
                 self._is_silent = False
                 self._response.note_meaning()
             if self._shape is None:

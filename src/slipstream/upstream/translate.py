@@ -17,6 +17,7 @@ from slipstream.upstream.hearing import Clock, hear, tell_end
 from slipstream.upstream.http.client import HttpClient
 from slipstream.upstream.http.response import HttpResponse
 from slipstream.upstream.lines import Line
+from slipstream.upstream.rooms import NoteRoom
 from slipstream.upstream.translate_reading import Reader, TranslatedReading, raise_failed
 from slipstream.wire.cerebras.models import MODELS
 from slipstream.wire.cerebras.outbound import adapt_chat
@@ -109,7 +110,7 @@ class Translation:
         lines: Where each of its dialects is, what loses least first.
     """
 
-    __slots__ = ("_client", "_failure", "_lines", "_peer", "_wall_s")
+    __slots__ = ("_client", "_failure", "_lines", "_note_room", "_peer", "_wall_s")
 
     def __init__(
         self,
@@ -119,9 +120,11 @@ class Translation:
         *,
         failure: Failure,
         wall_s: Clock,
+        note_room: NoteRoom,
     ) -> None:
         self._lines, self._peer = lines, peer
         self._client, self._failure, self._wall_s = client, failure, wall_s
+        self._note_room = note_room
 
     async def __call__(self, call: Call) -> Frames:
         """Send the call in the provider's words; yield its answer in the client's.
@@ -139,6 +142,7 @@ class Translation:
         request = line.request(attempt.target.model, written.body, is_stream=call.is_stream)
         response = await self._client.open(request, attempt.deadlines, attempt.total_deadline_s)
         try:
+            self._note_room(attempt, response)
             if response.status != 200:
                 raise await self._failure(response, line.dialect)
             changes = (*heard.changes, *written.changes)

@@ -15,7 +15,8 @@ from slipstream.errors import Broken, StreamCut
 from slipstream.upstream.hearing import Writer
 from slipstream.upstream.relay_reading import Listening, split
 from slipstream.wire.sse import EventSplitter
-from slipstream.wire.talk.events import Event, Failed
+from slipstream.wire.talk.events import Ended, Event, Failed, Refused
+from slipstream.wire.talk.saying import REFUSAL, are_empty, are_refusing, is_saying
 
 
 class Reader(Protocol):
@@ -40,6 +41,7 @@ class TranslatedReading:
 
     __slots__ = (
         "_changes",
+        "_has_spoken",
         "_is_silent",
         "_reader",
         "_response",
@@ -55,6 +57,7 @@ class TranslatedReading:
         self._changes = changes  # not told yet
         self._splitter = EventSplitter()
         self._is_silent = True
+        self._has_spoken = False
         self.has_ended = False
 
     def whole(self, body: bytes) -> Frame:
@@ -67,6 +70,10 @@ class TranslatedReading:
         events = self._reader.read_whole(body)
         raise_failed(events)
         frame = self._writer.whole(events)
+        if are_empty(events):
+            frame = msgspec.structs.replace(frame, is_empty=True)
+        elif are_refusing(events):
+            frame = msgspec.structs.replace(frame, finish_reason=REFUSAL)
         return self._telling(frame) if self._changes else frame
 
     def feed(self, data: bytes) -> Iterator[Frame]:
@@ -95,14 +102,32 @@ class TranslatedReading:
         for event in events:
             if type(event) is Failed:
                 raise event.error
-            for frame in self._writer.write(event):
+            frames = self._writer.write(event)
+            if not self._has_spoken:
+                frames = self._first(event, frames)
+            for frame in frames:
                 if frame.meaning is Meaning.END:
                     self.has_ended = True
                     self._response.leave()
-                elif self._is_silent and frame.meaning is Meaning.CONTENT:
+                elif self._is_silent and frame.meaning is Meaning.CONTENT and not frame.is_empty:
                     self._is_silent = False
                     self._response.note_meaning()
                 yield self._telling(frame) if self._changes else frame
+
+    def _first(self, event: Event, frames: list[Frame]) -> list[Frame]:
+        """Return frames of an event before which nothing was said, and what they are worth."""
+        self._has_spoken = is_saying(event)
+        if self._has_spoken and type(event) is not Refused:
+            return frames
+        reason = REFUSAL if self._has_spoken else event.reason if type(event) is Ended else None
+        return [
+            msgspec.structs.replace(
+                frame, finish_reason=frame.finish_reason or reason, is_empty=not self._has_spoken
+            )
+            if frame.meaning is Meaning.CONTENT or frame.meaning is Meaning.END
+            else frame
+            for frame in frames
+        ]
 
     def _telling(self, frame: Frame) -> Frame:
         """Tell with the first frame what was changed."""

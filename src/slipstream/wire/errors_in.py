@@ -93,7 +93,7 @@ def read_error(status: int, body: bytes, *, retry_after_s: float | None) -> Upst
         status = _status_inside(said)
     message = _text(said.get("message")) or f"the provider answered with an error (status {status})"
     if status == _FORBIDDEN and _is_moderated(said):
-        status = 400
+        status, code = 400, "content_policy_violation"
     if status in _KEY_STATUSES or (status == 400 and _has_word(_KEY_WORDS, code, message)):
         return Rejected(
             f"the provider refused the gateway's key or account (status {status})",

@@ -17,10 +17,14 @@ from slipstream.errors import Broken, UpstreamError
 from slipstream.wire import errors_in
 from slipstream.wire.invalid import UNREADABLE
 from slipstream.wire.sse import DONE, event_data
+from slipstream.wire.talk.saying import REFUSAL
 from slipstream.wire.usage import in_tier, read_usage
 
 MAX_CHOICES = 1024  # OpenAI offers 128
 _EMPTY = frozenset({b"", b"null", b'""', b"[]", b"{}"})
+_LONGEST_EMPTY = 4
+
+_EXPLAINED = "length"  # the ending that explains why nothing was said
 
 # Why an answer ended, in a provider's own word and in the one that SDKs know: Mistral's, when the
 # context is full.
@@ -37,6 +41,7 @@ class _Delta(msgspec.Struct):
     tool_calls: msgspec.Raw = _NOTHING
     function_call: msgspec.Raw = _NOTHING
     audio: msgspec.Raw = _NOTHING
+    reasoning_details: msgspec.Raw = _NOTHING  # sealed ones say nothing, and are no silence
 
     def has_content(self) -> bool:
         return not (
@@ -48,6 +53,9 @@ class _Delta(msgspec.Struct):
             and bytes(self.function_call) in _EMPTY
             and bytes(self.audio) in _EMPTY
         )
+
+    def is_refusal(self) -> bool:
+        return bytes(self.refusal) not in _EMPTY and bytes(self.content) in _EMPTY
 
 
 class _ChunkChoice(msgspec.Struct):
@@ -85,6 +93,12 @@ class _LateChunk(msgspec.Struct):
 
 class _AnswerChoice(msgspec.Struct):
     finish_reason: str | None = None
+    message: msgspec.Raw = _NOTHING
+    text: msgspec.Raw = _NOTHING  # of a text completion
+
+
+class _Content(msgspec.Struct):
+    content: msgspec.Raw = _NOTHING
 
 
 class _Answer(msgspec.Struct):
@@ -97,6 +111,8 @@ class _Answer(msgspec.Struct):
 _chunk_decoder = msgspec.json.Decoder(_Chunk)
 _late_decoder = msgspec.json.Decoder(_LateChunk)
 _answer_decoder = msgspec.json.Decoder(_Answer)
+_content_decoder = msgspec.json.Decoder(_Content)
+_fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read_answer(body: bytes, *, is_reasoning_outside: bool = False) -> Frame:
@@ -118,7 +134,33 @@ def read_answer(body: bytes, *, is_reasoning_outside: bool = False) -> Frame:
     usage = in_tier(usage, said.service_tier)
     body = _with_known_ending(body, said.choices)
     reason = said.choices[0].finish_reason
-    return Frame(body, Meaning.END, usage, _ENDINGS.get(reason or "", reason))
+    reason = _ENDINGS.get(reason or "", reason)
+    if _has_text(said.choices[0]):
+        return Frame(body, Meaning.END, usage, reason)
+    names = {name for choice in said.choices for name in _fields_said(choice)}
+    reason = REFUSAL if names == {REFUSAL} else reason
+    return Frame(body, Meaning.END, usage, reason, is_empty=not names and reason != _EXPLAINED)
+
+
+def _has_text(choice: _AnswerChoice) -> bool:
+    """Tell cheaply an answer in words; the rest is worth a closer look."""
+    try:
+        return len(memoryview(_content_decoder.decode(choice.message).content)) > _LONGEST_EMPTY
+    except UNREADABLE:
+        return False
+
+
+def _fields_said(choice: _AnswerChoice) -> set[str]:
+    """Return the names of all in which a choice says something."""
+    try:
+        fields = _fields_decoder.decode(choice.message)
+    except UNREADABLE:
+        fields = {"text": choice.text}
+    return {
+        name
+        for name, raw in fields.items()
+        if name != "role" and bytes(memoryview(raw)[: _LONGEST_EMPTY + 1]) not in _EMPTY
+    }
 
 
 def _with_known_ending(data: bytes, choices: Sequence[_AnswerChoice | _ChunkChoice]) -> bytes:
@@ -155,6 +197,7 @@ class AnswerStream:
         "_finish_reason",
         "_finished",
         "_has_content",
+        "_has_seal",
         "_is_reasoning_outside",
         "_seen",
         "_wants_usage",
@@ -165,7 +208,7 @@ class AnswerStream:
         self._is_reasoning_outside = is_reasoning_outside
         self._finish_reason: str | None = None
         self._seen = self._finished = 0  # one bit for each choice, by its index
-        self._has_content = False
+        self._has_content = self._has_seal = False
 
     def read(self, event: bytes) -> Frame:
         """Say what one event means; the frame carries its bytes unchanged.
@@ -178,7 +221,7 @@ class AnswerStream:
         if data is None:
             return Frame(event, Meaning.SILENT)
         if data.startswith(b"[DONE]"):
-            return Frame(event, Meaning.END, None, self._finish_reason)
+            return self._ended(event)
         if self._has_content and self._is_ordinary(data):
             return Frame(event, Meaning.CONTENT)
         try:
@@ -193,13 +236,23 @@ class AnswerStream:
         usage = read_usage(said.usage, is_reasoning_outside=self._is_reasoning_outside)
         usage = in_tier(usage, said.service_tier)
         event = _with_known_ending(event, said.choices or ())
-        return Frame(event, self._meaning(said), usage)
+        had_content = self._has_content
+        meaning = self._meaning(said)
+        if had_content or meaning is not Meaning.CONTENT:
+            return Frame(event, meaning, usage)
+        if not self._has_content:
+            return Frame(event, meaning, usage, self._finish_reason, is_empty=True)
+        return Frame(event, meaning, usage, REFUSAL if _is_refusal(said) else None)
 
     def end(self) -> Frame | None:
         """Return the END frame for a stream that closed without `[DONE]`; None if it was cut."""
         if self._finish_reason is None or self._seen != self._finished:
             return None
-        return Frame(DONE, Meaning.END, None, self._finish_reason)
+        return self._ended(DONE)
+
+    def _ended(self, event: bytes) -> Frame:
+        reason, is_empty = self._finish_reason, not self._has_content
+        return Frame(event, Meaning.END, None, reason, is_empty=is_empty)
 
     def _is_ordinary(self, data: bytes) -> bool:
         """Tell cheaply a chunk that adds to one choice and does nothing else."""
@@ -226,11 +279,21 @@ class AnswerStream:
         for choice in said.choices:
             bit = 1 << (choice.index or 0)
             self._seen |= bit
+            if choice.has_content():
+                self._has_content = True
+                meaning = Meaning.CONTENT
+            elif choice.delta is not None and bytes(choice.delta.reasoning_details) not in _EMPTY:
+                self._has_seal = True
             if choice.finish_reason:
-                self._finish_reason = _ENDINGS.get(choice.finish_reason, choice.finish_reason)
+                reason = _ENDINGS.get(choice.finish_reason, choice.finish_reason)
+                self._finish_reason = reason
                 self._finished |= bit
+                self._has_content |= self._has_seal or reason == _EXPLAINED
                 meaning = Meaning.CONTENT
-            elif choice.has_content():
-                meaning = Meaning.CONTENT
-        self._has_content = self._has_content or meaning is Meaning.CONTENT
         return meaning
+
+
+def _is_refusal(said: _Chunk) -> bool:
+    """Tell whether all that a chunk says is that the model will not answer."""
+    deltas = [choice.delta for choice in said.choices or () if choice.has_content()]
+    return all(delta is not None and delta.is_refusal() for delta in deltas)

@@ -27,8 +27,11 @@ _UNITS_S: Final = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 # A plain number that is larger than any wait is a time: OpenRouter's are milliseconds since 1970.
 _LEAST_TIME_S: Final = 1e9
 _LEAST_TIME_MS: Final = 1e12
-_REMAINING: Final = b"remaining"
-_RATE_PREFIXES: Final = (b"x-ratelimit-", b"anthropic-ratelimit-")
+RATE_PREFIXES: Final = (b"x-ratelimit-", b"anthropic-ratelimit-")
+"""How the names of headers begin that tell of limits; the rest holds one of the two below."""
+
+REMAINING: Final = b"remaining"
+RESET: Final = b"reset"
 
 
 def wait_in_headers(headers: Mapping[bytes, bytes], now: datetime) -> float | None:
@@ -37,7 +40,7 @@ def wait_in_headers(headers: Mapping[bytes, bytes], now: datetime) -> float | No
     Args:
         headers: By lower-case name.
     """
-    exact_ms = _number(headers.get(b"retry-after-ms", b"").decode("latin-1"))
+    exact_ms = number_in(headers.get(b"retry-after-ms", b""))
     if exact_ms is not None:
         return _bounded(exact_ms / 1000)
     asked = headers.get(b"retry-after")
@@ -92,18 +95,21 @@ def _wait_in_metadata(metadata: Any, now: datetime | None) -> float | None:
 def _resets(headers: Mapping[bytes, bytes], now: datetime) -> Iterator[float | None]:
     """Yield the waits until those limits are reset of which nothing is left."""
     for name, value in headers.items():
-        if name.startswith(_RATE_PREFIXES) and _REMAINING in name and _is_nothing(value):
-            reset = headers.get(name.replace(_REMAINING, b"reset"))
-            yield None if reset is None else _wait_of_reset(reset.decode("latin-1"), now)
+        if name.startswith(RATE_PREFIXES) and REMAINING in name and _is_nothing(value):
+            reset = headers.get(name.replace(REMAINING, RESET))
+            yield None if reset is None else wait_of_reset(reset.decode("latin-1"), now)
 
 
 def _is_nothing(value: bytes) -> bool:
-    left = _number(value.decode("latin-1"))
+    left = number_in(value)
     return left is not None and left <= 0
 
 
-def _wait_of_reset(text: str, now: datetime) -> float | None:
-    """Read a number of seconds, a time since 1970, a duration or a date."""
+def wait_of_reset(text: str, now: datetime) -> float | None:
+    """Return the seconds until a reset: told as such, as a time since 1970, a duration or a date.
+
+    Unbounded; None where it is none of these.
+    """
     number = _number(text)
     if number is None:
         duration_s = _duration_s(text)
@@ -141,6 +147,11 @@ def _duration_s(text: str) -> float | None:
 
 def _bounded(seconds: float) -> float:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+
+
+def number_in(value: bytes) -> float | None:
+    """Return the finite number that a header says; None where it says none."""
+    return _number(value.decode("latin-1"))
 
 
 def _number(text: str) -> float | None:
