@@ -82,6 +82,29 @@ def test_cost_as_a_table_shows_names_and_what_is_left_out(
     assert "Cost unknown, in no sum: 1 attempts." in shown
 
 
+def test_cost_of_lost_races_is_a_column_of_its_own(
+    used_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there were any: neither what answers cost nor what was absorbed."""
+    monkeypatch.setenv("COLUMNS", "160")
+    cost(by="cause", home=used_home)
+    assert "raced out" not in capsys.readouterr().out
+    journal = Journal(journal_directory(used_home))
+    journal.open(opened("c", number=2, cause="hedge"))
+    journal.settle(settled("c", "outraced", 7_000_000, is_estimate=True))
+    journal.close()
+    cost(by="cause", home=used_home)
+    shown = capsys.readouterr().out
+    assert "raced out USD" in shown
+    assert "0.000007" in shown
+    assert "Lost a race: 1;" in shown
+    assert "Without a whole answer: 1 failed;" in shown
+    cost(by="state", as_json=True, home=used_home)
+    rows = {row["state"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
+    assert rows["outraced"]["outraced_usd"] == "0.000007"
+    assert rows["outraced"]["cost_usd"] == rows["outraced"]["absorbed_usd"] == "0"
+
+
 def test_cost_on_a_narrow_terminal_shortens_no_figure(
     used_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from slipstream.call import Call, Dialect, Frame, Frames, Meaning
 from slipstream.choice import Attempt, Deadlines, Plan, Target
-from slipstream.dispatch.attempts import MAX_HELD_BYTES, MAX_HELD_FRAMES, dispatch
+from slipstream.dispatch.attempts import dispatch
+from slipstream.dispatch.commit import MAX_HELD_BYTES, MAX_HELD_FRAMES
 from slipstream.errors import (
     BadRequest,
     Broken,

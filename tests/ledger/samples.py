@@ -26,6 +26,7 @@ def opened(attempt_id: str = "a-1", **changes: object) -> Opened:
         "number": 1,
         "is_stream": False,
         "started_at_ns": NOON_NS,
+        "cause": "first",
     }
     return Opened(**(fields | changes))  # type: ignore[arg-type]
 

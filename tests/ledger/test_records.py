@@ -1,6 +1,8 @@
 """The two records of an attempt and the row that they make."""
 
 import msgspec
+import pytest
+from msgspec.structs import astuple
 
 from slipstream.call import BUCKETS
 from slipstream.ledger.records import COLUMNS, Opened, Settled, attempt_row, lost_row
@@ -40,6 +42,18 @@ def test_attempt_row_of_an_earlier_version_fills_missing_buckets() -> None:
     row = _named(attempt_row(opened(), settled(buckets=(1, 2))))
     assert [row[name] for name in BUCKETS[:3]] == [1, 2, 0]
     assert row["is_estimate"] is False
+
+
+@pytest.mark.parametrize(("number", "cause"), [(1, "first"), (2, "fallback")])
+def test_attempt_row_of_an_earlier_version_has_the_cause_that_its_number_says(
+    number: int, cause: str
+) -> None:
+    """A journal written before causes existed knew only first attempts and fallbacks."""
+    written = msgspec.msgpack.encode([1, *astuple(opened(number=number))[:-1]])
+    old = msgspec.msgpack.decode(written, type=Opened)
+    assert old.cause is None
+    assert _named(attempt_row(old, settled()))["cause"] == cause
+    assert _named(lost_row(old))["cause"] == cause
 
 
 def test_records_decode_to_what_was_encoded() -> None:

@@ -31,6 +31,7 @@ def _fill(home: Path, *pairs: tuple[Opened, Settled | None]) -> None:
 
 def _example(home: Path) -> None:
     cut = settled("d", "cut", 30, is_estimate=True, buckets=buckets(output_tokens=1))
+    loser = settled("f", "outraced", 7, is_estimate=True, buckets=buckets(input_tokens=2))
     _fill(
         home,
         (opened("a"), settled("a", cost_usd_pico=100)),
@@ -38,40 +39,54 @@ def _example(home: Path) -> None:
         (opened("c", model="other"), settled("c", cost_usd_pico=None)),
         (opened("d", started_at_ns=NOON_NS + _DAY_NS), cut),
         (opened("e", provider="groq"), None),
+        (opened("f", provider="groq", key_id="key-2", number=2, cause="hedge"), loser),
     )
 
 
 def test_totals_of_everything_are_as_worked_out_by_hand(home: Path) -> None:
-    """Three answered (one of unknown price), one cut, one lost."""
+    """Three answered (one of unknown price), one cut, one lost, one outraced."""
     _example(home)
     with store_in(home) as store:
         (whole,) = totals(store)
     assert whole.group == ()
-    assert whole.num_attempts == 5
-    assert whole.by_state == {"complete": 3, "failed": 0, "cut": 1, "cancelled": 0, "lost": 1}
-    assert whole.tokens["input_tokens"] == 30
+    assert whole.num_attempts == 6
+    assert whole.by_state == {
+        "complete": 3,
+        "failed": 0,
+        "cut": 1,
+        "cancelled": 0,
+        "outraced": 1,
+        "lost": 1,
+    }
+    assert whole.tokens["input_tokens"] == 32
     assert whole.tokens["output_tokens"] == 16
     assert whole.cost_usd_pico == 120
+    assert whole.outraced_usd_pico == 7
     assert whole.absorbed_usd_pico == 30
     assert whole.num_unknown_cost == 2
-    assert whole.num_estimates == 2
+    assert whole.num_estimates == 3
 
 
 @pytest.mark.parametrize(
     ("by", "expected"),
     [
-        (("provider",), {("cerebras",): (4, 120), ("groq",): (1, 0)}),
-        (("key",), {("key-1",): (4, 100), ("key-2",): (1, 20)}),
-        (("day",), {("2026-11-21",): (4, 120), ("2026-11-22",): (1, 0)}),
+        (("provider",), {("cerebras",): (4, 120), ("groq",): (2, 0)}),
+        (("key",), {("key-1",): (4, 100), ("key-2",): (2, 20)}),
+        (("day",), {("2026-11-21",): (5, 120), ("2026-11-22",): (1, 0)}),
         (
             ("model", "key"),
             {
                 ("gpt-oss-120b", "key-1"): (3, 100),
-                ("gpt-oss-120b", "key-2"): (1, 20),
+                ("gpt-oss-120b", "key-2"): (2, 20),
                 ("other", "key-1"): (1, 0),
             },
         ),
-        (("route",), {("fast",): (5, 120)}),
+        (("route",), {("fast",): (6, 120)}),
+        (("cause",), {("first",): (5, 120), ("hedge",): (1, 0)}),
+        (
+            ("state",),
+            {("complete",): (3, 120), ("cut",): (1, 0), ("lost",): (1, 0), ("outraced",): (1, 0)},
+        ),
     ],
 )
 def test_totals_by_group_split_the_whole(

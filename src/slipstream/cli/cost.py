@@ -95,6 +95,7 @@ def _figures(row: Totals) -> dict[str, Any]:
         "states": row.by_state,
         "tokens": row.tokens,
         "cost_usd": usd_text(row.cost_usd_pico),
+        "outraced_usd": usd_text(row.outraced_usd_pico),
         "absorbed_usd": usd_text(row.absorbed_usd_pico),
         "unknown_cost_attempts": row.num_unknown_cost,
         "estimated_attempts": row.num_estimates,
@@ -110,12 +111,13 @@ def _print_table(
     table = Table(show_footer=True, box=SIMPLE_HEAD, padding=(0, 1))
     for number, name in enumerate(groups):
         table.add_column(name, footer="" if number else "total")
-    for name, footer in zip(_HEADINGS, _cells(whole), strict=True):
+    has_races = bool(whole.by_state["outraced"])
+    for name, footer in zip(_headings(has_races), _cells(whole, has_races), strict=True):
         table.add_column(name, footer=footer, justify="right")
     for row in rows:
         values = zip(groups, row.group, strict=True)
         shown = [key_names.get(value, value) if name == "key" else value for name, value in values]
-        table.add_row(*shown, *_cells(row))
+        table.add_row(*shown, *_cells(row, has_races))
     console = Console()
     # A figure of money is never shortened: a narrow terminal breaks the line instead.
     natural = console.measure(table, options=console.options.update(max_width=_MAX_WIDTH)).maximum
@@ -124,10 +126,12 @@ def _print_table(
         print(line)
 
 
-_HEADINGS = ("attempts", "answered", "input", "cached", "output", "cost USD", "absorbed USD")
+def _headings(has_races: bool) -> tuple[str, ...]:
+    counts = ("attempts", "answered", "input", "cached", "output", "cost USD")
+    return (*counts, *(("raced out USD",) if has_races else ()), "absorbed USD")
 
 
-def _cells(row: Totals) -> tuple[str, ...]:
+def _cells(row: Totals, has_races: bool) -> tuple[str, ...]:
     tokens = row.tokens
     cached = tokens["cache_read_tokens"]
     num_input = sum(
@@ -139,8 +143,9 @@ def _cells(row: Totals) -> tuple[str, ...]:
         count for bucket, count in tokens.items() if bucket.startswith(("output_", "prediction_"))
     )
     counts = (row.num_attempts, row.by_state["complete"], num_input, cached, num_output)
-    money = (_money(row, row.cost_usd_pico), _rounded(row.absorbed_usd_pico))
-    return (*(f"{count:,}" for count in counts), *money)
+    lost = (row.outraced_usd_pico,) if has_races else ()
+    others = (_rounded(usd_pico) for usd_pico in (*lost, row.absorbed_usd_pico))
+    return (*(f"{count:,}" for count in counts), _money(row, row.cost_usd_pico), *others)
 
 
 def _money(row: Totals, usd_pico: int) -> str:
@@ -156,10 +161,14 @@ def _rounded(usd_pico: int) -> str:
 def _notes(whole: Totals) -> list[str]:
     """Say what the figures leave out."""
     notes = []
-    failed = {s: n for s, n in whole.by_state.items() if n and s != "complete"}
+    failed = {s: n for s, n in whole.by_state.items() if n and s not in ("complete", "outraced")}
     if failed:
         listed = ", ".join(f"{number:,} {state}" for state, number in failed.items())
         notes.append(f"Without a whole answer: {listed}; what they cost is absorbed.")
+    if num_outraced := whole.by_state["outraced"]:
+        notes.append(
+            f"Lost a race: {num_outraced:,}; what they cost is estimated and beside the answers."
+        )
     if whole.num_unknown_cost:
         notes.append(f"Cost unknown, in no sum: {whole.num_unknown_cost:,} attempts.")
     if whole.num_estimates:

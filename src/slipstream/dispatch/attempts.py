@@ -1,4 +1,4 @@
-"""Carries a Plan out: one attempt after another until one commits.
+"""Carries a Plan out: one attempt after another, or several at once, until one commits.
 
 Theory of operation
 
@@ -7,98 +7,102 @@ Theory of operation
                          ╰── from here on this answer is the only one
 
 Rules
- 1. Nothing is handed on before the commit point, the first frame with meaning.
- 2. Before it, a failure that is `retryable` goes to the next target; any other ends the call.
+ 1. Nothing is handed on before the commit point: the first frame with meaning, or where a route
+    asks for a speed, the one that proves it (commit.py).
+ 2. Before it, a failure goes where faults.py says; fallback.py keeps who is left.
  3. After it, nothing is retried: the error goes up as it is.
- 4. What is held back is bounded; an upstream that sends more silence than that is committed to.
- 5. A leaf's frames are closed in every ending, which closes its connection and settles its row.
- 6. An answer that ends without its END frame was cut, whatever was sent before.
+ 4. An upstream's frames are closed in every ending, which closes its connection and settles its
+    row; a race's losers are closed while the winner is handed on (race.py).
+ 5. An answer that ends without its END frame was cut, whatever was sent before.
+ 6. An answer that says nothing fails as long as another target is left; then it is an answer.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
 
-import msgspec
+from slipstream.call import Call, Frames, Meaning, Serve
+from slipstream.choice import Plan, Target
+from slipstream.dispatch.health import UNMEASURED, Health
+from slipstream.dispatch.race import first_to_speak
+from slipstream.dispatch.runners import Means, Runner
+from slipstream.dispatch.runs import Run
+from slipstream.dispatch.turns import Turns
+from slipstream.errors import StreamCut
 
-from slipstream.call import Call, Frame, Frames, Meaning, Serve
-from slipstream.choice import Attempt, Plan
-from slipstream.errors import Exhausted, GatewayError, StreamCut
-
-MAX_HELD_FRAMES = 64  # the bounds of the one peer that has a commit point, too
-MAX_HELD_BYTES = 256 * 1024
+_CUT = "the answer ended before its terminal event"
 
 
 def dispatch(
     plan_for: Callable[[Call], Plan],
     leaves: Mapping[str, Serve],
+    health: Health = UNMEASURED,
     *,
     now_s: Callable[[], float],
     wall_ns: Callable[[], int],
+    rng: random.Random | None = None,
+    max_concurrent: Callable[[Target], int | None] | None = None,
+    max_queued: int = 1000,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Serve:
     """Return the `Serve` that tries the targets of each call's plan.
 
     Args:
         plan_for: The pure choice.
         leaves: A metered leaf for each provider name that a plan may contain.
+        health: Knows how targets have fared; told of each attempt's beginning and end.
         now_s: The event loop's clock, for deadlines.
         wall_ns: Wall clock, for the ledger.
+        rng: For back-off.
+        max_concurrent: How many attempts a target takes at the same time; None: no target has a
+            bound.
+        max_queued: How many requests may wait for their turn at one target.
 
     Raises:
         Exhausted: From the iteration, when no target answered.
+        Cooling: Likewise, when none was asked, since all are left alone.
+        Overloaded: Likewise, when none was asked, since there was no turn.
         GatewayError: Likewise, when an answer broke after the commit point.
     """
-
-    async def first_to_commit(call: Call) -> tuple[list[Frame], Frames]:
-        plan = plan_for(call)
-        total_deadline_s = now_s() + plan.deadlines.total_s
-        failures: list[tuple[str, GatewayError]] = []
-        for number, target in enumerate(plan.targets[: plan.max_attempts], 1):
-            attempt = Attempt(
-                attempt_id=f"{call.call_id}-{number}",
-                number=number,
-                route=plan.route,
-                target=target,
-                deadlines=plan.deadlines,
-                started_at_ns=wall_ns(),
-                total_deadline_s=total_deadline_s,
-            )
-            frames = leaves[target.provider](msgspec.structs.replace(call, attempt=attempt))
-            try:
-                return await _until_commit(frames), frames
-            except GatewayError as error:
-                failures.append((target.name, error))
-                if not error.retryable or now_s() >= total_deadline_s:
-                    break
-        raise Exhausted(tuple(failures)) from failures[-1][1]
+    turns = None if max_concurrent is None else Turns(max_concurrent, max_queued)
+    means = Means(leaves, health, turns, now_s, wall_ns, rng or random.Random(), sleep)  # noqa: S311
 
     async def serve(call: Call) -> Frames:
-        held, frames = await first_to_commit(call)
+        plan = plan_for(call)
+        run = Run(means, call, plan)
         try:
-            for frame in held:
+            if plan.hedge_s is None:
+                runner = await _one_after_another(run)
+            else:
+                runner = await first_to_speak(run, plan.hedge_s)
+            for frame in runner.held:
                 yield frame
             if frame.meaning is not Meaning.END:
-                async for frame in frames:
+                async for frame in runner.frames:
                     yield frame
             if frame.meaning is not Meaning.END:
-                raise StreamCut("the answer ended before its terminal event")
+                raise StreamCut(_CUT)
         finally:
-            await frames.aclose()
+            if run.tasks:
+                await run.end()
+            else:  # the same, without the cost of a race
+                for runner in run.open:
+                    await runner.close()
 
     return serve
 
 
-async def _until_commit(frames: Frames) -> list[Frame]:
-    """Pull frames until one carries meaning; return all of them, that one last.
-
-    Raises:
-        StreamCut: They ended first. (The generator has then ended, too.)
-        GatewayError: What the leaf raised.
-    """
-    held: list[Frame] = []
-    held_bytes = 0
-    async for frame in frames:
-        held.append(frame)
-        held_bytes += len(frame.data)
-        has_meaning = frame.meaning is Meaning.CONTENT or frame.meaning is Meaning.END
-        if has_meaning or len(held) >= MAX_HELD_FRAMES or held_bytes >= MAX_HELD_BYTES:
-            return held
-    raise StreamCut("the answer ended before it said anything")
+async def _one_after_another(run: Run) -> Runner:
+    """Return the first runner that commits."""
+    has_no_bounds = run.means.turns is None
+    while True:
+        target = run.next_target()
+        if target is None:
+            if await run.comes_back():
+                continue
+            return run.last_resort()
+        runner = run.begin(target) if has_no_bounds else await run.begin_in_turn(target)
+        if runner is not None and await run.has_committed(runner):
+            if run.is_told:
+                run.tell(runner)
+            return runner

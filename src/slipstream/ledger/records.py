@@ -9,12 +9,16 @@ import msgspec
 from msgspec.structs import astuple
 
 from slipstream.call import BUCKETS, State
+from slipstream.choice import Cause
 
 LOST: Final[State] = "lost"
 
 
 class Opened(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
-    """Written before an attempt's request goes to its target."""
+    """Written before an attempt's request goes to its target.
+
+    `cause` is None in a record of a version that knew only first attempts and fallbacks.
+    """
 
     attempt_id: str
     call_id: str
@@ -26,6 +30,7 @@ class Opened(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     number: int
     is_stream: bool
     started_at_ns: int
+    cause: Cause | None = None
 
 
 class Settled(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
@@ -77,13 +82,18 @@ _NO_BUCKETS: Final = (0,) * len(BUCKETS)
 def attempt_row(opened: Opened, settled: Settled) -> Row:
     """Return the ledger row of an attempt that came to an end."""
     _, state, buckets, *rest = astuple(settled)
-    return (*astuple(opened), state, *_fitted(buckets), *rest)
+    return (*_opened_row(opened), state, *_fitted(buckets), *rest)
 
 
 def lost_row(opened: Opened) -> Row:
     """Return the ledger row of an attempt whose process died: neither usage nor cost is known."""
     unknown = (None,) * (len(COLUMNS) - len(OPENED_COLUMNS) - 1 - len(BUCKETS) - 1)
-    return (*astuple(opened), LOST, *_NO_BUCKETS, True, *unknown)
+    return (*_opened_row(opened), LOST, *_NO_BUCKETS, True, *unknown)
+
+
+def _opened_row(opened: Opened) -> Row:
+    *rest, cause = astuple(opened)
+    return (*rest, cause or ("first" if opened.number == 1 else "fallback"))
 
 
 def _fitted(buckets: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
-"""Totals over the ledger's attempts, by any combination of provider, model, key, route and day.
+"""Totals over the ledger's attempts, by any combination of what `GROUPS` names.
 
-Exact: money is summed as integers in two parts, so that no sum overflows.
-Days are UTC. What an attempt cost that gave the caller no whole answer is absorbed, and counted
-apart from what answers cost; an attempt whose cost is not known is in neither, and counted.
+Exact: money is summed as integers in two parts, so that no sum overflows. Days are UTC.
+What answers cost, what losers of races cost and what any other attempt cost, which is absorbed, are
+three sums. An attempt whose cost is not known is in none of them, and counted.
 """
 
 import difflib
@@ -25,13 +25,16 @@ GROUPS: Final = {
     "key": "key_id",
     "route": "route",
     "day": f"started_at_ns / {_DAY_NS}",
+    "state": "state",
+    "cause": "cause",
 }
 """What a report may be grouped by, and the expression for it."""
 
 # A sum of BIGINTs overflows at nine million dollars; sums of whole and rest of this do not.
 _PART: Final = 10**6
 _ANSWERED: Final = "state = 'complete'"
-_ABSORBED: Final = "state <> 'complete'"
+_OUTRACED: Final = "state = 'outraced'"
+_ABSORBED: Final = "state NOT IN ('complete', 'outraced')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Totals:
         by_state: Number of attempts by state, all states named.
         tokens: Sums by bucket, all buckets named.
         cost_usd_pico: Known cost of attempts that were answered whole.
+        outraced_usd_pico: Known cost of those that lost a race, nearly all of it an estimate.
         absorbed_usd_pico: Known cost of all others: failed, cut, cancelled.
         num_unknown_cost: Attempts whose cost is not known, lost ones included.
         num_estimates: Attempts whose tokens are an estimate of ours.
@@ -53,6 +57,7 @@ class Totals:
     by_state: dict[State, int]
     tokens: dict[str, int]
     cost_usd_pico: int
+    outraced_usd_pico: int
     absorbed_usd_pico: int
     num_unknown_cost: int
     num_estimates: int
@@ -116,6 +121,7 @@ _SUMS: Final = (
     *(_sum_if(f"state = '{state}'") for state in STATES),
     *(f"COALESCE(SUM({bucket}), 0)" for bucket in BUCKETS),
     *_money_if(_ANSWERED),
+    *_money_if(_OUTRACED),
     *_money_if(_ABSORBED),
     _sum_if("cost_usd_pico IS NULL"),
     _sum_if("is_estimate"),
@@ -127,14 +133,18 @@ def _totals(row: Sequence[Any], by: Sequence[str]) -> Totals:
     num_attempts, *rest = counts
     states, rest = rest[: len(STATES)], rest[len(STATES) :]
     tokens, rest = rest[: len(BUCKETS)], rest[len(BUCKETS) :]
-    cost, cost_rest, absorbed, absorbed_rest, num_unknown_cost, num_estimates = rest
+    sums, (num_unknown_cost, num_estimates) = rest[:-2], rest[-2:]
+    cost, outraced, absorbed = (
+        whole * _PART + part for whole, part in zip(sums[::2], sums[1::2], strict=True)
+    )
     return Totals(
         group=tuple(_shown(name, value) for name, value in zip(by, group, strict=True)),
         num_attempts=num_attempts,
         by_state=dict(zip(STATES, states, strict=True)),
         tokens=dict(zip(BUCKETS, tokens, strict=True)),
-        cost_usd_pico=cost * _PART + cost_rest,
-        absorbed_usd_pico=absorbed * _PART + absorbed_rest,
+        cost_usd_pico=cost,
+        outraced_usd_pico=outraced,
+        absorbed_usd_pico=absorbed,
         num_unknown_cost=num_unknown_cost,
         num_estimates=num_estimates,
     )

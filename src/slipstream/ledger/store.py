@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from slipstream.errors import ConfigError, LedgerUnavailable
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """All schema revisions that this version knows, oldest first; the last is the one it needs."""
 
 _SQLITE_PREFIX: Final = "sqlite:///"
