@@ -74,7 +74,7 @@ def _accepted(hint: Any, said: About) -> str:
     if get_origin(hint) is Literal:
         return _listed(get_args(hint))
     if get_origin(hint) is tuple:
-        return "list of texts"
+        return "list of numbers" if get_args(hint)[0] is float else "list of texts"
     return _TYPE_NAMES[hint] + _range(said)
 
 

@@ -1,4 +1,4 @@
-"""Writes docs/providers.md from the rows of the providers and the table of their habits.
+"""Writes docs/providers.md from the rows of providers and models and the table of habits.
 
     python -m scripts.providers_page [--check]
 
@@ -10,7 +10,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from slipstream.call import Dialect
+from slipstream.catalog.models import MODELS, ModelRow
 from slipstream.catalog.providers import OWN_SERVERS, PROVIDERS, EmbeddingsOffer, ProviderRow
+from slipstream.catalog.tiers import tiers_of
+from slipstream.choice import (
+    AUDIO,
+    CHOICES,
+    DOCUMENTS,
+    IMAGES,
+    JSON_SCHEMA,
+    LOGPROBS,
+    REASONING,
+    TOOLS,
+)
 from slipstream.wire.chat.habits import Habits, habits_of
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "providers.md"
@@ -18,7 +30,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "providers.md"
 _HEAD = """\
 # Providers
 
-<!-- Written by `make docs` from catalog/providers.py and wire/chat/habits.py: edit those. -->
+<!-- Written by `make docs` from catalog/ and wire/chat/habits.py: edit those. -->
 
 A model is named `provider/model`, or by a route's name. A provider whose usual variable is set
 needs no configuration; a table says what differs:
@@ -52,6 +64,30 @@ started with one (`api_key`), and cost what nobody lists: the ledger says that t
 
 """
 
+_MODELS = """\
+
+## Models
+
+What `auto` may choose among, where their provider is configured, and what plain names stand for: a
+request for `gpt-oss-120b` may go to every provider that has a row with that name. Any other model
+of a provider can be asked for as `provider/model`; nothing is claimed of it, so it is taken to be
+able to do everything, and is in `auto` only if its table says so.
+
+A tier is our judgement of how good a model is: 0 toy, 1 small, 2 good, 3 strong, 4 best. It was
+given by size, generation and what vendors position a model for; no benchmark was run for it. A
+table says otherwise for one target, or tells of one that has no row:
+
+```toml
+[targets."vllm/qwen3-32b"]
+name = "qwen3-32b"
+context_tokens = 40960
+abilities = ["tools", "json_schema", "json_object"]
+quality = 2
+quality_code = 1
+```
+
+"""
+
 _HABITS = """\
 
 ## What becomes of a chat request
@@ -81,6 +117,16 @@ _TAIL = """\
 - Lists of models are read in OpenAI's, Anthropic's and Gemini's shape, all their pages.
 """
 
+_TAKES = {
+    TOOLS: "tools",
+    IMAGES: "images",
+    AUDIO: "sound",
+    DOCUMENTS: "documents",
+    JSON_SCHEMA: "schemas",
+    REASONING: "effort",
+    LOGPROBS: "logprobs",
+    CHOICES: "`n`",
+}
 _NAMES = {
     Dialect.CEREBRAS_CHAT: "Cerebras's chat",
     Dialect.OPENAI_CHAT: "chat",
@@ -95,6 +141,7 @@ def render() -> str:
     """Return the whole page."""
     provider_columns = ("name", "provider", "address", "key", "speaks", "embeddings")
     server_columns = ("name", "server", "address", "speaks", "embeddings")
+    model_columns = ("model", "plain name", "context", "answer", "takes", "tier")
     chatting = [row for row in (*PROVIDERS, *OWN_SERVERS) if _chats(row)]
     habit_columns = ("name", "said otherwise", "left out or refused", "tools and messages")
     return "".join(
@@ -103,6 +150,8 @@ def render() -> str:
             _table(provider_columns, map(_provider, PROVIDERS)),
             _SERVERS,
             _table(server_columns, map(_server, OWN_SERVERS)),
+            _MODELS,
+            _table(model_columns, map(_model, MODELS)),
             _HABITS,
             _table(habit_columns, (_habits(row.name, habits_of(row.name)) for row in chatting)),
             _TAIL,
@@ -128,6 +177,28 @@ def _provider(row: ProviderRow) -> tuple[str, ...]:
 
 def _server(row: ProviderRow) -> tuple[str, ...]:
     return (f"`{row.name}`", row.title, f"`{row.base_url}`", _speaks(row), _embeds(row))
+
+
+def _model(row: ModelRow) -> tuple[str, ...]:
+    answer = "" if row.max_output_tokens is None else f"{row.max_output_tokens:,}"
+    takes = ", ".join(word for ability, word in _TAKES.items() if row.abilities & ability)
+    until = "" if row.until is None else f", until {row.until.isoformat()}"
+    return (
+        f"`{row.provider}/{row.model}`{until}",
+        f"`{row.name}`",
+        f"{row.context_tokens:,}",
+        answer,
+        takes or "text",
+        _tiers(row.name),
+    )
+
+
+def _tiers(name: str) -> str:
+    """Return the tier for all work, and the kinds of it for which it is another."""
+    tiers = dict(tiers_of(name))
+    general = tiers.pop("general")
+    others = [f"{task} {tier}" for task, tier in tiers.items() if tier != general]
+    return f"{general}; {', '.join(others)}" if others else str(general)
 
 
 def _speaks(row: ProviderRow) -> str:

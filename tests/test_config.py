@@ -318,3 +318,59 @@ def test_no_setting_name_holds_what_a_variable_cannot() -> None:
     names = [f"SLIPSTREAM_{t}_{k}".upper() for t, k, *_ in declared_settings() if t in SECTIONS]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[A-Z0-9_]+", name) for name in names)
+
+
+# ---- what gateways share -----------------------------------------------------------------------
+
+
+def test_valkey_is_a_reference_like_a_key(place: Place) -> None:
+    """Its URL may hold a password: it is resolved into a secret, and shown by nobody."""
+    assert place.load().valkey is None
+    text = "[routing]\nvalkey = 'env:FLEET'\n"
+    for url in ("redis://:s3cret@h:1/0", "rediss://h", "valkey://h", "unix:///run/valkey.sock"):
+        config = place.load(text, {"FLEET": url})
+        assert config.valkey is not None
+        assert config.valkey.reveal() == url
+        assert "s3cret" not in repr(config)
+    config = place.load("[routing]\nvalkey = 'redis://:s3cret@h'\n")
+    assert "s3cret" not in repr(config)
+    over = place.load("", {"SLIPSTREAM_ROUTING_VALKEY": "redis://h"}).valkey
+    assert over is not None
+    assert over.reveal() == "redis://h"
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        ("env:NOWHERE", "the environment variable 'NOWHERE' is not set"),
+        ("http://:s3cret@h", "expected a URL of redis, rediss, valkey, valkeys, unix"),
+        ("s3cret", "expected a URL of redis"),
+    ],
+)
+def test_valkey_that_cannot_be_one_is_told_without_its_text(
+    value: str, word: str, place: Place
+) -> None:
+    """The place is the key's line."""
+    found = place.problem(f"[routing]\nvalkey = '{value}'\n")
+    assert found.startswith("F:2: routing.valkey: ")
+    assert word in found
+    assert "s3cret" not in found
+
+
+def test_load_thousand_routes_takes_no_time_to_notice(place: Place) -> None:
+    """Declarations are read once, not for each table."""
+    table = "[routes.r{}]\nstrategy = 'cheapest'\ntargets = ['m', 'groq/a', 'groq/b']\n"
+    text = "[models.m]\n[providers.groq]\n" + "".join(map(table.format, range(1000)))
+    assert len(place.load(text, {"GROQ_API_KEY": KEY}).routes) == 1000
+
+
+def test_several_keys_are_shown_by_nobody(place: Place) -> None:
+    """Not by the whole configuration, and not by what is wrong with one of them."""
+    keys = f"api_keys = ['{KEY}', 'env:MORE']"
+    config = place.load(f"[providers.groq]\n{keys}\n", {"MORE": f"{KEY}-more"})
+    assert len(config.endpoints["groq"].more_keys) == 1
+    assert KEY not in repr(config)
+    assert "key 2 of the list" in place.problem(f"[providers.groq]\n{keys}\n")  # which looks, too
+    assert "an array of strings, got a string" in place.problem(
+        f"[providers.groq]\napi_keys = '{KEY}'"
+    )

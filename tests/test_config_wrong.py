@@ -60,8 +60,8 @@ WRONG: list[tuple[str, str]] = [
         "F:5: routes.r.targets: the strategy 'pinned' needs exactly one target",
     ),
     (
-        "[models.m]\n[routes.r]\nstrategy = 'race'\ntargets = ['m']",
-        "F:3: routes.r.strategy: expected one of 'pinned', 'ordered', got 'race'",
+        "[models.m]\n[routes.r]\nstrategy = 'random'\ntargets = ['m']",
+        "F:3: routes.r.strategy: expected one of 'pinned', 'ordered', 'weighted', 'cheapest', '",
     ),
     (
         "[models.m]\naliases = ['r']\n[routes.r]\ntargets = ['m']",

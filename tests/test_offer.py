@@ -1,20 +1,27 @@
 """Tests of slipstream.offer, with a configuration and nothing that runs."""
 
+from datetime import date
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from slipstream.call import Call, Dialect
-from slipstream.choice import Deadlines
-from slipstream.config import load
+from slipstream.choice import Deadlines, Needs
+from slipstream.config import Config, load
 from slipstream.errors import LoadFailed, UnknownModel, Unsupported
-from slipstream.offer import Offer, catalogue_of, pricing_of
-from slipstream.routing.plan import LOCAL, Planner
+from slipstream.offer import Offer
+from slipstream.routing.board import Board
+from slipstream.routing.names import LOCAL
+from slipstream.routing.plan import Planner
 from slipstream.served import Missing, ServedModels
+from slipstream.targets import catalogue_of, pricing_of
 from slipstream.upstream.model_lists import ModelLists
 from slipstream.wire.talk.asking import Asked, Text, Turn
 
+DAY = date(2026, 11, 21)
+GENERAL = ["auto", "auto:cheapest", "auto:fastest", "qwen3.8-27b"]
 CONFIG = """
 [server]
 profile = "{profile}"
@@ -40,7 +47,22 @@ def offer_of(folder: Path, profile: str = "auto") -> Offer:
     path.write_text(CONFIG.format(profile=profile))
     config = load(path, {"SLIPSTREAM_HOME": str(folder), "CEREBRAS_API_KEY": "csk"})
     served = ServedModels({"small": None}, {"gone": Missing("not installed", "")})  # type: ignore[dict-item]
-    return Offer(config, served, Planner(catalogue_of(config)), ModelLists({}, lambda: 0.0), {})
+    return made(config, served)
+
+
+def made(config: Config, served: ServedModels) -> Offer:
+    """Return the offer of a configuration, of which nobody is asked for lists."""
+    catalogue = catalogue_of(config, served, DAY)
+    planner = Planner(
+        catalogue,
+        Board(catalogue.facts_of, config.routing, Random(1)),
+        needs_of=lambda call: Needs(),
+        price_of=pricing_of(config),
+        now_s=lambda: 0.0,
+        wall_ns=lambda: 0,
+        rng=Random(1),
+    )
+    return Offer(config, served, catalogue, planner, ModelLists({}, lambda: 0.0), {})
 
 
 @pytest.mark.parametrize(
@@ -62,11 +84,26 @@ def test_row_is_of_its_name_or_its_likeness(
     assert (row and row.efforts) == efforts
 
 
+def test_names_of_nothing_are_not_listed(tmp_path: Path) -> None:
+    """Where nothing is configured that could be chosen, `auto` is no name."""
+    path = tmp_path / "slipstream.toml"
+    path.write_text("[models]\n[providers]\n")
+    config = load(path, {"SLIPSTREAM_HOME": str(tmp_path)})
+    assert made(config, ServedModels({}, {})).own_models() == []
+
+
+def test_listed_model_has_the_window_of_its_target(tmp_path: Path) -> None:
+    """What it is like may be larger than where its requests go."""
+    listed = {each.name: each for each in offer_of(tmp_path).own_models()}
+    assert listed["qwen3.8-27b"].context_tokens == 65_536
+    assert listed["qwen3.8-27b"].max_output_tokens == 32_768
+
+
 async def test_lists_have_what_could_answer(tmp_path: Path) -> None:
-    """A model that is not installed is in no list."""
+    """Also what is chosen among many, and plain names; a model that is not installed is not."""
     offer = offer_of(tmp_path)
     names = [listed.name for listed in offer.own_models()]
-    assert names == ["gpt-oss-120b", "mine", "plain", "small", "tiny"]
+    assert names == ["gpt-oss-120b", "mine", "plain", "small", "tiny", *GENERAL]
     assert [entry["id"] for entry in await offer.all_models()] == names
 
 
@@ -82,7 +119,7 @@ def test_listed_model_says_what_it_costs_here(tmp_path: Path) -> None:
     [
         ("auto", {"gpt-oss-120b"}),
         ("openai", {"gpt-oss-120b"}),
-        ("cerebras", {"gpt-oss-120b", "mine", "small", "tiny"}),
+        ("cerebras", {"gpt-oss-120b", "mine", "small", "tiny", *GENERAL}),
     ],
 )
 def test_only_names_under_the_profile_are_public(
@@ -98,19 +135,6 @@ def test_local_is_the_name_of_our_own(tmp_path: Path) -> None:
     assert offer_of(tmp_path).row_of(f"{LOCAL}/small") is not None
 
 
-def test_routes_stand_for_their_targets(tmp_path: Path) -> None:
-    """A route keeps its targets' order, and the deadlines are the configuration's."""
-    path = tmp_path / "slipstream.toml"
-    path.write_text(
-        "[models.small]\n[providers.cerebras]\n[deadlines]\nidle_s = 7.0\n"
-        '[routes.both]\ntargets = ["cerebras/x", "small"]\nmax_attempts = 2\n'
-    )
-    config = load(path, {"SLIPSTREAM_HOME": str(tmp_path), "CEREBRAS_API_KEY": "csk"})
-    plan = Planner(catalogue_of(config)).plan_of("both")
-    assert [target.name for target in plan.targets] == ["cerebras/x", "local/small"]
-    assert (plan.max_attempts, plan.deadlines.idle_s) == (2, 7.0)
-
-
 def test_price_that_nobody_knows_is_not_zero(tmp_path: Path) -> None:
     """A relayed model without a price is listed as such."""
     path = tmp_path / "slipstream.toml"
@@ -119,27 +143,8 @@ def test_price_that_nobody_knows_is_not_zero(tmp_path: Path) -> None:
         '[routes.far]\ntargets = ["lab/unheard-of"]\n'
     )
     config = load(path, {"SLIPSTREAM_HOME": str(tmp_path)})
-    planner = Planner(catalogue_of(config))
-    offer = Offer(config, ServedModels({}, {}), planner, ModelLists({}, lambda: 0.0), {})
+    offer = made(config, ServedModels({}, {}))
     assert [(each.name, each.is_priced) for each in offer.own_models()] == [("far", False)]
-
-
-def test_provider_that_is_like_another_has_its_prices(tmp_path: Path) -> None:
-    """Under a name of its own; a server that people run has none that anybody lists."""
-    path = tmp_path / "slipstream.toml"
-    path.write_text(
-        "[providers.east]\nlike = 'openai'\napi_key = 'k'\n[providers.vllm]\n"
-        "[providers.lab]\ndialect = 'openai_chat'\nbase_url = 'http://127.0.0.1:1/v1'\n"
-    )
-    config = load(path, {"SLIPSTREAM_HOME": str(tmp_path)})
-    price_of = pricing_of(config)
-    at_ns = 1_795_262_400_000_000_000
-    east = price_of("east", "gpt-5.4", at_ns)
-    assert east is not None
-    assert east == price_of("openai", "gpt-5.4", at_ns)
-    assert price_of("vllm", "gpt-5.4", at_ns) is None
-    assert price_of("lab", "gpt-5.4", at_ns) is None
-    assert price_of(LOCAL, "small", at_ns) is not None
 
 
 class Counting:
@@ -191,8 +196,7 @@ async def test_tokens_are_counted_by_the_first_that_takes_them(
     path.write_text(COUNTS)
     config = load(path, {"SLIPSTREAM_HOME": str(tmp_path)})
     models: Any = {name: Counting(name in refusing) for name in ("one", "two")}
-    planner = Planner(catalogue_of(config))
-    offer = Offer(config, ServedModels(models, {}), planner, ModelLists({}, lambda: 0.0), {})
+    offer = made(config, ServedModels(models, {}))
     asked = Asked(dialect="x", model=model, turns=(Turn("user", (Text("word " * 8),)),))
     if tokens is None:
         with pytest.raises(Unsupported):

@@ -17,6 +17,8 @@ from slipstream.served import ServedModels, serving_models
 from tests.commands import command_of
 from tests.prepared_model import MODEL, prepared_home
 
+WINDOW = 8192  # that the weights were trained for
+
 LIMIT_S = 60.0
 
 
@@ -96,7 +98,12 @@ async def test_installed_model_answers_and_ends_with_the_context(tmp_path: Path)
         assert served.is_installed(MODEL)
         assert states_of(served) == {MODEL: "starting", "absent": "not installed"}
         assert served.figures() == {}
+        assert (served.kind(MODEL), served.reasons(MODEL)) == (None, False)
         assert (await ask(served, MODEL))[-1] is Meaning.END
+        assert (served.kind(MODEL), served.reasons(MODEL)) == ("chat", False)
+        assert 0 < (served.context_tokens(MODEL) or 0) <= WINDOW
+        assert (served.kind("absent"), served.reasons("absent")) == (None, False)
+        assert served.context_tokens("absent") is None
         assert states_of(served) == {MODEL: "ready", "absent": "not installed"}
         assert list(problems_of(served)) == ["absent"]
         children = _engines()
@@ -109,6 +116,7 @@ async def test_model_of_a_first_use_is_idle_and_has_no_figures(tmp_path: Path) -
     settings = EngineSettings(start="first_use")
     async with serving_models({MODEL: settings}, prepared_home()) as served:
         assert served.health() == {"models": {MODEL: "idle"}}
+        assert served.context_tokens(MODEL) == WINDOW
         assert served.figures() == {}
     assert _engines() == []
 

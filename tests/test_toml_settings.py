@@ -32,6 +32,7 @@ class Sample:
     share: float = setting("A share.", default=0.0)
     is_on: bool = setting("A switch.", default=False)
     names: tuple[str, ...] = setting("Names.", default=())
+    shares: tuple[float, ...] = setting("Shares.", default=())
     threads: int | None = setting("Threads.", default=None, least=1)
     mode: Literal["slow", "quick"] = setting("A mode.", default="slow", choices=("slow", "quick"))
     kind: str | None = setting("A kind.", default=None, choices=("a", "b"))
@@ -62,6 +63,8 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("is_on", True, True),
     ("names", [], ()),
     ("names", ["a", "b"], ("a", "b")),
+    ("shares", [], ()),
+    ("shares", [1, 0.5], (1.0, 0.5)),
     ("threads", 4, 4),
     ("mode", "quick", "quick"),
     ("kind", "b", "b"),
@@ -101,6 +104,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("is_on", "true", "true or false, got 'true'"),
     ("names", "a", "an array of strings, got 'a'"),
     ("names", ["a", 1], "an array of strings, got ['a', 1]"),
+    ("shares", 1.0, "an array of numbers, got 1.0"),
+    ("shares", ["1"], "an array of numbers, got ['1']"),
+    ("shares", [True], "an array of numbers, got [True]"),
+    ("shares", [float("inf")], "an array of numbers, got [inf]"),
+    ("shares", [10**400], "an array of numbers, got [1000"),
     ("threads", "4", "a whole number of at least 1, got '4'"),
     ("mode", "fast", "one of 'slow', 'quick', got 'fast'"),
     ("mode", 1, "one of 'slow', 'quick', got 1"),

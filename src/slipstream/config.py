@@ -12,13 +12,15 @@ from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from slipstream.batches.settings import BatchSettings
+from slipstream.call import Secret
 from slipstream.engine.settings import EngineSettings
 from slipstream.errors import ConfigError
 from slipstream.ledger.settings import LedgerSettings
 from slipstream.limits.settings import LimitSettings
+from slipstream.naming import Named, check_names
 from slipstream.responses.settings import ResponseSettings
-from slipstream.routing.plan import LOCAL, find_target
-from slipstream.routing.settings import RouteSettings
+from slipstream.routing.names import LOCAL
+from slipstream.routing.settings import RouteSettings, RoutingSettings, TargetSettings
 from slipstream.server.settings import ServerSettings
 from slipstream.toml_settings import (
     Problems,
@@ -31,9 +33,9 @@ from slipstream.toml_settings import (
 )
 from slipstream.upstream.endpoints import endpoint_of, providers_of
 from slipstream.upstream.http.settings import HttpSettings
+from slipstream.upstream.keys import read_key
 from slipstream.upstream.relay import Endpoint
 from slipstream.upstream.settings import DeadlineSettings, ModelSettings, ProviderSettings
-from slipstream.wire.cerebras.models import MODELS as CEREBRAS_MODELS
 
 FILE_NAME = "slipstream.toml"
 DEFAULT_MODEL = "smollm2-135m"
@@ -46,6 +48,7 @@ SECTIONS: dict[str, type[Any]] = {
     "ledger": LedgerSettings,
     "batches": BatchSettings,
     "responses": ResponseSettings,
+    "routing": RoutingSettings,
 }
 """Tables of which there is one each."""
 
@@ -53,9 +56,13 @@ NAMED_SECTIONS: dict[str, type[Any]] = {
     "providers": ProviderSettings,
     "models": ModelSettings,
     "routes": RouteSettings,
+    "targets": TargetSettings,
     "limits": LimitSettings,
 }
 """Tables of which there is one for each name."""
+
+VALKEY_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
+"""What the URL of a Valkey may begin with."""
 
 _PREFIX = "SLIPSTREAM_"
 _OTHERS = {"models": frozenset(entry.name for entry in fields(EngineSettings))}
@@ -78,16 +85,26 @@ class Config:
     models: Mapping[str, ModelSettings]
     engines: Mapping[str, EngineSettings]  # of each model: [engine] and what its table overrides
     routes: Mapping[str, RouteSettings]
+    routing: RoutingSettings
+    targets: Mapping[str, TargetSettings] = field(default_factory=dict)
+    providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
+    valkey: Secret | None = None  # the URL that `[routing] valkey` leads to
     limits: Mapping[str, LimitSettings] = field(default_factory=dict)
-    warm_connections: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def named(self) -> Named:
+        """The tables that give names."""
+        return Named(self.endpoints, self.models, self.routes, self.targets)
 
     @property
     def served(self) -> dict[str, str]:
         """Model id by every name that it answers to."""
-        names = {name: name for name in self.models}
-        for name, model in self.models.items():
-            names.update(dict.fromkeys(model.aliases, name))
-        return names
+        return self.named.served
+
+    @property
+    def warm_connections(self) -> dict[str, int]:
+        """How many connections each provider is to have from the start."""
+        return {name: provider.warm_connections for name, provider in self.providers.items()}
 
     @property
     def profiles(self) -> dict[str, str]:
@@ -161,11 +178,13 @@ def load(
         models=named["models"],
         engines=engines,
         routes=named["routes"],
+        targets=named["targets"],
+        providers=named["providers"],
+        valkey=_read_valkey(single["routing"].valkey, environ, problems),
         limits=named["limits"],
-        warm_connections={n: p.warm_connections for n, p in named["providers"].items()},
         **single,
     )
-    _check_names(config, problems)
+    check_names(config.named, problems)
     _check_server(config, problems)
     problems.raise_any()
     return config
@@ -217,37 +236,21 @@ def _read_engines(tables: Any, default: Any, problems: Problems) -> dict[str, En
     return {name: build_over(default, t, f"models.{name}", problems) for name, t in named}
 
 
-def _check_names(config: Config, problems: Problems) -> None:
-    """Check that every name means one thing and every target exists."""
-    taken: dict[str, str] = {}
-    for name, model in config.models.items():
-        for alias in (name, *model.aliases):
-            if alias in taken:
-                problems.add(f"models.{name}", f"'{alias}' is also a name of '{taken[alias]}'")
-            taken[alias] = name
-    for name in config.endpoints:
-        if name == LOCAL:
-            problems.add(f"providers.{name}", "the name 'local' is kept for models that we run")
-        if not name or "/" in name:
-            problems.add(
-                f"providers.{name}",
-                "expected a name without '/', which ends it in 'provider/model'",
-            )
-    served = config.served
-    for name, route in config.routes.items():
-        key = f"routes.{name}"
-        if name in taken:
-            problems.add(key, f"'{name}' is also a name of the model '{taken[name]}'")
-        if not route.targets or (route.strategy == "pinned" and len(route.targets) != 1):
-            wanted = "exactly one target" if route.strategy == "pinned" else "a target"
-            problems.add(f"{key}.targets", f"the strategy '{route.strategy}' needs {wanted}")
-        if route.like is not None and route.like not in CEREBRAS_MODELS:
-            hint = nearest(route.like, CEREBRAS_MODELS)
-            problems.add(f"{key}.like", f"'{route.like}' is no model of Cerebras's{hint}")
-        for target in route.targets:
-            if find_target(target, served, config.endpoints) is None:
-                known = [*served, *(f"{provider}/MODEL" for provider in config.endpoints)]
-                problems.add(f"{key}.targets", f"no such target '{target}'{nearest(target, known)}")
+def _read_valkey(
+    reference: str | None, environ: Mapping[str, str], problems: Problems
+) -> Secret | None:
+    """Return the URL that a reference leads to; None, and a problem, if it leads to none."""
+    if reference is None:
+        return None
+    try:
+        url = read_key(reference, (), environ)
+    except ConfigError as exc:
+        problems.add("routing.valkey", exc.message)
+        return None
+    if url is not None and url.reveal().partition("://")[0] not in VALKEY_SCHEMES:
+        problems.add("routing.valkey", f"expected a URL of {', '.join(VALKEY_SCHEMES)}")
+        return None
+    return url
 
 
 def _check_server(config: Config, problems: Problems) -> None:

@@ -1,18 +1,20 @@
 """What a client may ask for here: every public name, what it can do, and what lists tell of it."""
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Final, cast
+from collections.abc import Mapping
+from typing import Final
 
-from slipstream.call import Call, Price, Rates
-from slipstream.catalog.prices import price_of
-from slipstream.choice import Deadlines, Strategy, Target
+from slipstream.call import Call, Rates
+from slipstream.choice import Target
 from slipstream.config import Config
 from slipstream.errors import UnknownModel, Unsupported
-from slipstream.routing.plan import LOCAL, Catalogue, Planner, Route, find_target
+from slipstream.routing.names import AUTO, LOCAL, find_route
+from slipstream.routing.plan import Planner
+from slipstream.routing.routes import Catalogue
 from slipstream.served import ServedModels
 from slipstream.server.models import ModelList
 from slipstream.server.profiles import CEREBRAS
+from slipstream.targets import pricing_of
 from slipstream.upstream.model_lists import ModelLists
 from slipstream.upstream.relay import Relay
 from slipstream.wire.cerebras.listing import Listed, usd_of
@@ -21,51 +23,14 @@ from slipstream.wire.talk.asking import Asked
 from slipstream.wire.talk.counting import estimate_tokens
 
 _STARTED_AT: Final = int(time.time())  # "created" of the models that have no date of their own
-
-
-def catalogue_of(config: Config) -> Catalogue:
-    """Return what each public name of a configuration stands for."""
-    served = config.served
-    routes = {}
-    for name, route in config.routes.items():
-        targets = [find_target(target, served, config.endpoints) for target in route.targets]
-        routes[name] = Route(
-            name=name,
-            strategy=cast(Strategy, route.strategy),  # checked by its table's choices
-            targets=tuple(target for target in targets if target is not None),
-            max_attempts=route.max_attempts,
-        )
-    said = config.deadlines
-    return Catalogue(
-        routes=routes,
-        served=served,
-        providers=frozenset(config.endpoints),
-        deadlines=Deadlines(
-            connect_s=said.connect_s,
-            first_token_s=said.first_token_s,
-            idle_s=said.idle_s,
-            total_s=said.total_s,
-        ),
-    )
-
-
-def pricing_of(config: Config) -> Callable[[str, str, int], Price | None]:
-    """Return what a provider's model costs at a moment; see catalog.prices.
-
-    A provider that is like another has the other's prices.
-    """
-    listed_as = {name: endpoint.row for name, endpoint in config.endpoints.items()}
-
-    def price(provider: str, model: str, at_ns: int) -> Price | None:
-        return price_of(listed_as.get(provider, provider), model, at_ns)
-
-    return price
+_GENERAL: Final = (AUTO, f"{AUTO}:cheapest", f"{AUTO}:fastest")  # whatever is configured
 
 
 class Offer:
     """The public names of a configuration.
 
     Args:
+        catalogue: What each of them stands for.
         lists: What the providers list themselves.
         relays: The providers, by name.
     """
@@ -74,12 +39,13 @@ class Offer:
         self,
         config: Config,
         served: ServedModels,
+        catalogue: Catalogue,
         planner: Planner,
         lists: ModelLists,
         relays: Mapping[str, Relay],
     ) -> None:
         self._config, self._served, self._relays = config, served, relays
-        self._planner, self._lists = planner, lists
+        self._catalogue, self._planner, self._lists = catalogue, planner, lists
         self._price_of = pricing_of(config)
         self._rows = MODELS | {name: MODELS[like] for name, like in config.likenesses.items()}
 
@@ -140,18 +106,20 @@ class Offer:
 
     def own_models(self) -> list[Listed]:
         """Return what Cerebras's lists tell of the names in the configuration."""
-        return [
-            self._listed(name, self._planner.plan_of(name).targets[0]) for name in self._own_names()
-        ]
+        found = ((name, find_route(name, self._catalogue)) for name in self._own_names())
+        return [self._listed(name, route.targets[0]) for name, route in found if route is not None]
 
     def _own_names(self) -> list[str]:
-        config = self._config
+        """Return every name that does not say where its requests go, each once."""
+        config, catalogue = self._config, self._catalogue
         installed = (n for n, m in config.served.items() if self._served.is_installed(m))
-        return [*config.routes, *installed]
+        general = _GENERAL if catalogue.auto else ()
+        return list(dict.fromkeys((*config.routes, *installed, *general, *catalogue.models)))
 
     def _listed(self, name: str, target: Target) -> Listed:
         row = row_for(name, self._rows)
-        fits = self._served.context_tokens(target.model) if target.provider == LOCAL else None
+        facts = self._catalogue.facts_of(target)
+        fits, longest = facts.context_tokens, facts.max_output_tokens or facts.context_tokens
         price = self._price_of(target.provider, target.model, time.time_ns())
         rates = price.rates if price is not None and price.denominator == 1 else Rates()
         prompt, completion = rates.input_tokens, rates.output_tokens
@@ -159,7 +127,7 @@ class Offer:
             name=name,
             row=row,
             context_tokens=min(row.max_context_tokens, fits or row.max_context_tokens),
-            max_output_tokens=min(row.max_output_tokens, fits or row.max_output_tokens),
+            max_output_tokens=min(row.max_output_tokens, longest or row.max_output_tokens),
             is_priced=prompt is not None and completion is not None,
             prompt_usd=usd_of(prompt or 0),
             completion_usd=usd_of(completion or 0),

@@ -9,12 +9,14 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from slipstream.call import Call, Frames
 from slipstream.choice import Deadlines
 from slipstream.engine.protocol import Stats
 from slipstream.engine.settings import EngineSettings
+from slipstream.engine.weights.manifest import ModelFacts
 from slipstream.engine.weights.store import Store
 from slipstream.errors import Broken, LoadFailed
 from slipstream.upstream.local import LocalModel, serve_local
@@ -36,10 +38,20 @@ class Missing(NamedTuple):
 class ServedModels:
     """The leaf for every model that we run, and what the health endpoint says of them."""
 
-    def __init__(self, models: dict[str, LocalModel], missing: dict[str, Missing]) -> None:
-        """Take the models that can run, and why the others cannot."""
+    def __init__(
+        self,
+        models: dict[str, LocalModel],
+        missing: dict[str, Missing],
+        windows: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """Take the models that can run, why the others cannot, and what weights were trained for.
+
+        Args:
+            windows: Tokens, by model: no more than these, whatever the engine has room for.
+        """
         self._models = models
         self._missing = missing
+        self._windows = windows
         self._serve = serve_local(models)
         self._figures: dict[str, Stats] = {}
 
@@ -70,9 +82,24 @@ class ServedModels:
         return name in self._models
 
     def context_tokens(self, name: str) -> int | None:
-        """Return how much a model reads and writes together; None while it does not run."""
+        """Return how much a model reads and writes together, at most; None where nobody knows.
+
+        While it does not run, that is what its weights were trained for.
+        """
         model = self._models.get(name)
-        return model.ready.context_tokens if model is not None and model.ready else None
+        if model is not None and model.ready:
+            return model.ready.context_tokens
+        return self._windows.get(name)
+
+    def kind(self, name: str) -> str | None:
+        """Return what a model is for, `chat` or `embeddings`; None while it does not run."""
+        model = self._models.get(name)
+        return model.ready.kind if model is not None and model.ready else None
+
+    def reasons(self, name: str) -> bool:
+        """Return whether a model that runs thinks before it answers."""
+        model = self._models.get(name)
+        return model is not None and model.ready is not None and model.ready.reasons
 
     def health(self) -> dict[str, object]:
         """Return the state of each model, and under `problems` why one cannot answer.
@@ -91,6 +118,17 @@ class ServedModels:
         return {
             n: self._figures[n] for n, m in self._models.items() if m.ready and n in self._figures
         }
+
+    async def start(self) -> None:
+        """Start the processes of the models that can run; say why the others cannot."""
+        for missing in self._missing.values():
+            _logger.warning("%s", missing.message)
+        for model in self._models.values():
+            await model.start()
+
+    async def stop(self) -> None:
+        """End them."""
+        await asyncio.gather(*(model.stop() for model in self._models.values()))
 
     async def sample(self) -> None:
         """Keep `figures` fresh until cancelled."""
@@ -119,33 +157,38 @@ async def serving_models(
     engines: Mapping[str, EngineSettings], home: Path
 ) -> AsyncIterator[ServedModels]:
     """Start the processes of the installed models; end them with the context."""
-    store = Store(home)
-    models: dict[str, LocalModel] = {}
-    missing: dict[str, Missing] = {}
-    for name, settings in engines.items():
-        problem = _problem(store, name)
-        if problem is None:
-            models[name] = LocalModel(name, store.folder(name), settings)
-        else:
-            missing[name] = problem
-            _logger.warning("%s", problem.message)
-    served = ServedModels(models, missing)
+    served = find_models(engines, home)
     sampling = asyncio.create_task(served.sample())
     try:
-        for model in models.values():
-            await model.start()
+        await served.start()
         yield served
     finally:
         sampling.cancel()
         await asyncio.gather(sampling, return_exceptions=True)
-        await asyncio.gather(*(model.stop() for model in models.values()))
+        await served.stop()
 
 
-def _problem(store: Store, name: str) -> Missing | None:
-    """Return why a model cannot run; None if it can."""
+def find_models(engines: Mapping[str, EngineSettings], home: Path) -> ServedModels:
+    """Return the configured models, none of them started."""
+    store = Store(home)
+    models: dict[str, LocalModel] = {}
+    missing: dict[str, Missing] = {}
+    windows: dict[str, int] = {}
+    for name, settings in engines.items():
+        facts = _facts(store, name)
+        if isinstance(facts, Missing):
+            missing[name] = facts
+        else:
+            models[name] = LocalModel(name, store.folder(name), settings)
+            windows[name] = facts.context_tokens
+    return ServedModels(models, missing, windows)
+
+
+def _facts(store: Store, name: str) -> ModelFacts | Missing:
+    """Return the facts of a model, or why it cannot run."""
     try:
-        if store.find(name) is not None:
-            return None
+        if (found := store.find(name)) is not None:
+            return found
     except LoadFailed as error:
         return Missing("damaged", f"the model '{name}' cannot be used: {error.message}")
     hint = f"run `slipstream pull {name}`"

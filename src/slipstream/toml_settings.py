@@ -6,9 +6,10 @@ names file, line, key and what would be accepted, since a person has to mend it.
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, replace
 from difflib import get_close_matches
+from functools import cache
 from math import isfinite
 from pathlib import Path
 from types import NoneType, UnionType
@@ -31,6 +32,7 @@ _TYPE_NAMES: dict[Any, str] = {
     list: "an array",
     dict: "a table",
 }
+_PARTS: dict[Any, str] = {str: "strings", float: "numbers"}
 
 
 class Problems:
@@ -77,6 +79,10 @@ def read_toml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         raise ConfigError(f"{path}: no valid TOML: {exc}") from exc
 
 
+# It takes as long as all else of a table.
+_hints_of: Callable[[Any], dict[str, Any]] = cache(get_type_hints)
+
+
 def build(
     cls: type[S],
     table: Any,
@@ -93,7 +99,7 @@ def build(
         problems.add(prefix, f"expected a table, got {type_name(table)}", source=source)
         return None
     declared = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
-    hints = get_type_hints(cls)
+    hints = _hints_of(cls)
     num_before = len(problems.texts)
     for name in table:
         if name not in declared and name not in others:
@@ -175,10 +181,8 @@ def _check(value: Any, hint: Any, said: About) -> tuple[str, Any]:
     problem = f"expected {_wanted(hint, said)}, got {got}"
     kind = _bare(hint)
     if get_origin(kind) is tuple:
-        is_texts = isinstance(value, list) and all(isinstance(part, str) for part in value)
-        return ("", tuple(value)) if is_texts else (problem, None)
-    if kind is float and type(value) is int and abs(value) < 2**1023:
-        value = float(value)
+        return _check_parts(value, get_args(kind)[0], problem)
+    value = _as_float(value) if kind is float else value
     if type(value) is not kind or (kind is float and not isfinite(value)):
         return problem, None
     is_outside = (said.least is not None and value < said.least) or (
@@ -189,12 +193,27 @@ def _check(value: Any, hint: Any, said: About) -> tuple[str, Any]:
     return "", value
 
 
+def _as_float(value: Any) -> Any:
+    return float(value) if type(value) is int and abs(value) < 2**1023 else value
+
+
+def _check_parts(value: Any, kind: Any, problem: str) -> tuple[str, Any]:
+    """Return the same of an array whose parts are all of one kind."""
+    parts = value if isinstance(value, list) else [None]
+    if kind is float:
+        parts = [_as_float(part) for part in parts]
+    is_right = all(type(part) is kind for part in parts)
+    if not is_right or (kind is float and not all(map(isfinite, parts))):
+        return problem, None
+    return "", tuple(parts)
+
+
 def _wanted(hint: Any, said: About) -> str:
     if said.choices:
         return "one of " + ", ".join(repr(choice) for choice in said.choices)
     kind = _bare(hint)
     if get_origin(kind) is tuple:
-        return "an array of strings"
+        return f"an array of {_PARTS[get_args(kind)[0]]}"
     text = _TYPE_NAMES.get(kind, str(kind))
     if said.least is not None and said.most is not None:
         text += f" from {_number(said.least)} to {_number(said.most)}"

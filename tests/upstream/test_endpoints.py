@@ -65,6 +65,17 @@ def test_name_of_ones_own_may_be_like_a_known_one() -> None:
     assert plain.row == "lab"
 
 
+def test_several_keys_are_one_endpoint() -> None:
+    """The first is the preferred one; none is shown by the record that holds them."""
+    endpoint, problems = made("groq", api_keys=("env:CEREBRAS_API_KEY", "gsk-secret"))
+    assert problems == []
+    assert endpoint is not None
+    assert endpoint.key is not None
+    found = [key.reveal() for key in (endpoint.key, *endpoint.more_keys)]
+    assert found == ["csk-secret", "gsk-secret"]
+    assert "secret" not in repr(endpoint)
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "wanted"),
     [
@@ -73,6 +84,7 @@ def test_name_of_ones_own_may_be_like_a_known_one() -> None:
         ("cerebra", {"dialect": "openai_chat"}, "cerebras"),
         ("lab", {"base_url": "ftp://x", "dialect": "openai_chat"}, "providers.lab.base_url"),
         ("groq", {"api_key": "env:NOWHERE"}, "providers.groq.api_key"),
+        ("groq", {"api_keys": ("k", "env:NOWHERE")}, "providers.groq.api_keys: key 2 of the list"),
     ],
 )
 def test_table_that_makes_no_endpoint_is_a_problem(

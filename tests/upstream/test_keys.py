@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from slipstream.errors import ConfigError
-from slipstream.upstream.keys import read_key
+from slipstream.upstream.keys import read_key, read_keys
 
 KEY = "sk-live-1234"
 
@@ -89,3 +89,43 @@ def test_read_key_that_no_header_carries_is_refused(text: str, tmp_path: Path) -
     path.write_text(text, encoding="utf-8", newline="")
     assert "printable ASCII" in _problem(f"file:{path}")
     assert "printable ASCII" in _problem(text)
+
+
+# ---- several ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reference", "more", "usual", "keys"),
+    [
+        (None, (), ("ONE",), ["1"]),
+        (None, (), (), []),
+        (None, ("env:ONE", "env:TWO"), (), ["1", "2"]),
+        (None, ("env:TWO",), ("ONE",), ["2"]),  # the list says it all
+        ("env:TWO", ("env:ONE", "x"), ("THREE",), ["2", "1", "x"]),
+    ],
+)
+def test_read_keys_are_those_that_are_named_in_their_order(
+    reference: str | None, more: tuple[str, ...], usual: tuple[str, ...], keys: list[str]
+) -> None:
+    """`api_key` stands before `api_keys`; the usual variable counts where neither is given."""
+    found = read_keys(reference, more, usual, {"ONE": "1", "TWO": "2", "THREE": "3"})
+    assert [key.reveal() for key in found] == keys
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        ((KEY, "env:MISSING"), "key 2 of the list: the environment variable 'MISSING' is not set"),
+        ((KEY, KEY), "the same key stands there twice"),
+        ((KEY, f"{KEY}\n"), "the same key stands there twice"),
+        ((KEY, ""), "key 2 of the list: expected printable ASCII"),
+    ],
+)
+def test_read_keys_that_cannot_be_says_which_and_shows_none(
+    more: tuple[str, ...], word: str
+) -> None:
+    """A key that counts twice would be thought to have twice the room."""
+    with pytest.raises(ConfigError) as caught:
+        read_keys(None, more, (), {})
+    assert word in caught.value.message
+    assert "1234" not in repr(caught.value)

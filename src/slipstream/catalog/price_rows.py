@@ -47,5 +47,10 @@ EXTRA_ROWS: Final[Mapping[tuple[str, str], Price]] = {
     ("deepinfra", "MiniMaxAI/MiniMax-M3"): _deepinfra(280_000, 56_000, 1_100_000),
     ("deepinfra", "Qwen/Qwen3.8-27B"): _deepinfra(400_000, 40_000, 3_000_000),
     ("deepinfra", "Qwen/Qwen3.8-Max"): _deepinfra(1_650_000, 1_650_000, 4_951_000),
+    ("deepinfra", "google/gemma-4-31B-it"): _deepinfra(130_000, 130_000, 380_000),
+    ("deepinfra", "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B"): _deepinfra(85_000, 85_000, 400_000),
+    ("deepinfra", "meta-llama/Meta-Llama-3.1-8B-Instruct-Turbo"): _deepinfra(
+        20_000, 20_000, 40_000
+    ),
     ("deepinfra", "meta-llama/Llama-3.3-70B-Instruct-Turbo"): _deepinfra(100_000, 100_000, 320_000),
 }

@@ -7,7 +7,7 @@ from slipstream.catalog.providers import BY_NAME, PROVIDERS
 from slipstream.errors import ConfigError
 from slipstream.toml_settings import Problems, nearest
 from slipstream.upstream.http.messages import parse_base_url
-from slipstream.upstream.keys import read_key
+from slipstream.upstream.keys import read_keys
 from slipstream.upstream.relay import Endpoint
 from slipstream.upstream.settings import ProviderSettings
 
@@ -44,24 +44,27 @@ def endpoint_of(
     except ConfigError as exc:
         problems.add(f"{key}.base_url", exc.message)
         return None
+    usual = row.key_variables if row else ()
     try:
-        secret = read_key(provider.api_key, row.key_variables if row else (), environ)
+        secrets = read_keys(provider.api_key, provider.api_keys, usual, environ)
     except ConfigError as exc:
-        problems.add(f"{key}.api_key", exc.message)
+        problems.add(f"{key}.{'api_keys' if provider.api_keys else 'api_key'}", exc.message)
         return None
     dialect = None if provider.dialect is None else Dialect(provider.dialect)
     if row is None:
         return Endpoint(
             name=name,
             base_url=base_url,
-            key=secret,
+            key=secrets[0] if secrets else None,
+            more_keys=secrets[1:],
             dialect=dialect,
             relaxes_schemas=provider.relaxes_schemas,
         )
     return Endpoint(
         name=name,
         base_url=base_url,
-        key=secret,
+        key=secrets[0] if secrets else None,
+        more_keys=secrets[1:],
         dialect=dialect,
         like=row.name,
         relaxes_schemas=provider.relaxes_schemas,

@@ -29,6 +29,36 @@ def read_key(
     return Secret(text)
 
 
+def read_keys(
+    reference: str | None,
+    more: tuple[str, ...],
+    usual_variables: tuple[str, ...],
+    environ: Mapping[str, str],
+) -> tuple[Secret, ...]:
+    """Return all keys of a provider, the preferred one first; none if it needs none.
+
+    Args:
+        reference: As for `read_key`; left out where there are more, the usual variables do not
+            count.
+        more: References of further keys.
+
+    Raises:
+        ConfigError: As `read_key`, or the same key stands there twice.
+    """
+    first = None
+    if reference is not None or not more:
+        first = read_key(reference, usual_variables, environ)
+    found = [] if first is None else [first]
+    for number, one in enumerate(more, 1):
+        try:
+            found += [key for key in (read_key(one, (), environ),) if key is not None]
+        except ConfigError as exc:
+            raise ConfigError(f"key {number} of the list: {exc.message}") from exc
+    if len({key.reveal() for key in found}) < len(found):
+        raise ConfigError("the same key stands there twice")
+    return tuple(found)
+
+
 def _read(
     reference: str | None, usual_variables: tuple[str, ...], environ: Mapping[str, str]
 ) -> str | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from slipstream.catalog.providers import BY_NAME
-from slipstream.routing.settings import PROFILES
+from slipstream.routing.settings import DATA_POLICIES, PROFILES
 from slipstream.settings import setting
 
 DIALECTS = (
@@ -14,6 +14,8 @@ DIALECTS = (
     "gemini",
     "cerebras_chat",
 )
+CONTRACTS = tuple(policy for policy in DATA_POLICIES if policy != "local")
+"""What may be known of a provider's contract; `local` are only the models that we run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,12 @@ class ProviderSettings:
     api_key: str | None = setting(
         "`env:NAME`, `file:PATH`, or the key itself; left out, the provider's usual variable.",
         default=None,
+        is_secret=True,
+    )
+    api_keys: tuple[str, ...] = setting(
+        "Several keys, each as `api_key`, which stands before them where both are given. A request "
+        "goes out with the one that has the most room left; reports call them `1`, `2`, ….",
+        default=(),
         is_secret=True,
     )
     base_url: str | None = setting(
@@ -51,6 +59,19 @@ class ProviderSettings:
         default=1,
         least=0,
         most=64,
+    )
+    max_concurrent: int | None = setting(
+        "Attempts at the same time at each of its models, from this gateway; a target's table may "
+        "say otherwise. Left out: no bound.",
+        default=None,
+        least=1,
+        most=1_000_000,
+    )
+    data: str = setting(
+        "What your contract with it says of the requests that it gets: `no_training` on them, or "
+        "`no_retention` of them at all. Nothing is claimed for it that is not said here.",
+        default="any",
+        choices=CONTRACTS,
     )
 
 
