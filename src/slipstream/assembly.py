@@ -22,19 +22,16 @@ from slipstream.batches.records import Answered, Ask
 from slipstream.batches.run import Runner
 from slipstream.batches.store import Store
 from slipstream.books import KeyRing
-from slipstream.call import Serve
+from slipstream.choosing import choosing
 from slipstream.config import Config
-from slipstream.dispatch.attempts import dispatch
 from slipstream.errors import UpstreamError
 from slipstream.kept import PATH as RESPONSES_PATH
 from slipstream.kept import KeptResponses
 from slipstream.ledger.journal import Journal
-from slipstream.ledger.metering import metered
 from slipstream.ledger.notices import journal_directory
 from slipstream.ledger.store import sqlite_url
 from slipstream.limits.rates import RateLimits
-from slipstream.offer import Offer, catalogue_of, pricing_of
-from slipstream.routing.plan import LOCAL, Planner
+from slipstream.offer import Offer
 from slipstream.served import serving_models
 from slipstream.server.batches import BatchesApi
 from slipstream.server.counting import CountEndpoints
@@ -46,9 +43,13 @@ from slipstream.server.inside import ask_inside
 from slipstream.server.log import open_log
 from slipstream.server.models import ModelEndpoints
 from slipstream.server.profiles import Profiles
+from slipstream.server.routing_admin import RoutingEndpoints
+from slipstream.server.routing_metrics import routing_families
 from slipstream.upstream.http.client import HttpClient
+from slipstream.upstream.keyed import Keyed, first_of, leaf_of, relays_of
 from slipstream.upstream.model_lists import ModelLists
 from slipstream.upstream.relay import Relay
+from slipstream.upstream.rooms import TellRoom
 
 _logger = logging.getLogger(__name__)
 
@@ -67,20 +68,16 @@ async def assemble(config: Config, keys: KeyRing, stack: AsyncExitStack) -> Gate
     stack.push_async_callback(_ending(_retry_journal(journal)))
     client = HttpClient(config.upstream)
     stack.push_async_callback(client.close)
-    relays = {
-        name: Relay(endpoint, client, now=_now) for name, endpoint in config.endpoints.items()
-    }
     served = await stack.enter_async_context(serving_models(config.engines, config.home))
-
-    def meter(leaf: Serve) -> Serve:
-        return metered(leaf, journal, pricing_of(config), time.monotonic_ns)
-
-    leaves = {name: meter(relay) for name, relay in relays.items()}
-    leaves[LOCAL] = meter(served)
-    planner = Planner(catalogue_of(config))
-    answer = dispatch(planner.plan, leaves, now_s=loop.time, wall_ns=time.time_ns)
+    choice = choosing(config, served, loop.time)
+    keyed = _relays(config, client, choice.tell_room)
+    relays = {name: first_of(each) for name, each in keyed.items()}
+    answer = choice.answering(config, {n: leaf_of(k) for n, k in keyed.items()}, served, journal)
     _warm(config, client, relays, stack)
-    offer = Offer(config, served, planner, ModelLists(relays, loop.time), relays)
+    for work in choice.beside(config, keyed):
+        stack.push_async_callback(_ending(work))
+    planner = choice.planner
+    offer = Offer(config, served, choice.catalogue, planner, ModelLists(relays, loop.time), relays)
     rate_limits = partial(RateLimits, config.limits, keys.name_of, time.monotonic)
     terms = Terms(
         find_key=keys.find if config.server.require_key else None,
@@ -100,10 +97,11 @@ async def assemble(config: Config, keys: KeyRing, stack: AsyncExitStack) -> Gate
         database_url(config),
         lambda body, key_id: ask_inside(gateway, RESPONSES_PATH, body, key_id),
     )
+    doors = doors_of(offer.row_of)
     gateway = Gateway(
-        kept.around(answer, planner.plan),
+        kept.around(answer, lambda call: planner.plan_of(call.model)),
         terms,
-        doors_of(offer.row_of),
+        doors,
         health=served.health,
         call_prefix=f"req-{secrets.token_hex(6)}-",
         max_concurrent=config.server.max_concurrent,
@@ -111,6 +109,7 @@ async def assemble(config: Config, keys: KeyRing, stack: AsyncExitStack) -> Gate
         more=kept.endpoints(terms, offer.count_tokens, rate_limits())
         | models.endpoints()
         | CountEndpoints(terms, offer, rate_limits()).endpoints()
+        | RoutingEndpoints(terms, doors, planner.explain, choice.standings).endpoints()
         | FilesApi(store, terms.find_key).endpoints()
         | BatchesApi(store, runner, terms.find_key).endpoints(),
     )
@@ -119,7 +118,16 @@ async def assemble(config: Config, keys: KeyRing, stack: AsyncExitStack) -> Gate
     kept.start()
     stack.push_async_callback(kept.stop)
     gateway.metrics.show_engines(served.figures)
+    gateway.metrics.show_routing(lambda: routing_families(choice.counts, choice.standings))
     return gateway
+
+
+def _relays(config: Config, client: HttpClient, tell_room: TellRoom) -> dict[str, Keyed]:
+    """Return the relays of each provider, one for each of its keys."""
+    return {
+        name: relays_of(endpoint, client, now=_now, tell_room=tell_room)
+        for name, endpoint in config.endpoints.items()
+    }
 
 
 def _open_store(config: Config) -> Store:

@@ -34,6 +34,7 @@ from slipstream.server.paging import Wanted, page_of
 from slipstream.server.render import CEREBRAS, MESSAGES, OPENAI
 from slipstream.server.responses import ResponsesApi
 from slipstream.server.responses_counting import ResponsesCountEndpoints
+from slipstream.server.routing_admin import RoutingEndpoints
 from slipstream.wire.cerebras.answer import CerebrasAnswer
 from slipstream.wire.cerebras.completions_answer import CerebrasCompletionAnswer
 from slipstream.wire.cerebras.listing import FORMATS, Listed, model_body, models_body
@@ -96,6 +97,7 @@ async def _served() -> list[tuple[str, str]]:
         **CountEndpoints(store, store, store).endpoints(),
         **ResponsesCountEndpoints(store, store, store, store).endpoints(),
         **ResponsesApi(store, store, None).endpoints(),
+        **RoutingEndpoints(store, store, store, store).endpoints(),
     }
     return list(gateway_of(whole(), more=more).paths.patterns)
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from slipstream.choice import Deadlines, Plan, Target, Tried
 from slipstream.errors import (
     BadRequest,
     Busy,
@@ -12,6 +13,7 @@ from slipstream.errors import (
     LedgerUnavailable,
     OverLimit,
     Overloaded,
+    Rejected,
     TimedOut,
     Unauthorized,
 )
@@ -59,6 +61,45 @@ def test_error_event_is_one_event() -> None:
 def test_headers_say_whether_to_retry(error: GatewayError, should_retry: bytes) -> None:
     """The SDKs retry every 5xx by themselves; only waiting that may help is worth it."""
     assert dict(error_headers(error))[b"x-should-retry"] == should_retry
+
+
+@pytest.mark.parametrize(
+    ("errors", "shown"),
+    [
+        ([TimedOut("first_token", 1.0)], (b"true", None)),
+        ([TimedOut("first_token", 1.0), TimedOut("first_token", 1.0)], (b"false", None)),
+        ([Busy("x"), Busy("y")], (b"false", None)),
+        ([Busy("x", retry_after_s=2.0), Busy("y")], (b"true", b"2")),
+        ([Busy("x", retry_after_s=2.0), TimedOut("idle", 1.0)], (b"true", b"2")),
+        (
+            [Rejected("x", upstream_status=401), Rejected("y", upstream_status=503)],
+            (b"false", None),
+        ),
+    ],
+    ids=["one", "slow", "busy", "one says when", "a 502 that says when", "no key and overloaded"],
+)
+def test_attempts_of_ours_are_not_multiplied_by_the_sdk(
+    errors: list[GatewayError], shown: tuple[bytes, bytes | None]
+) -> None:
+    """What we tried several times is not tried again at once, unless a target said when."""
+    error = Exhausted(tuple(("a/b", each) for each in errors))
+    headers = dict(error_headers(error))
+    assert (headers[b"x-should-retry"], headers.get(b"retry-after")) == shown
+
+
+def test_error_of_a_choice_tells_what_was_tried() -> None:
+    """As an answer does; one without a choice does not."""
+    target = Target("a", "b")
+    plan = Plan(
+        route="auto", strategy="race", targets=(target,), deadlines=Deadlines(), max_attempts=1
+    )
+    tried = (Tried(target=target, cause="first", outcome="upstream_timeout", took_s=1.0),)
+    error = Exhausted((("a/b", Busy("x")),), plan=plan, tried=tried)
+    headers = dict(error_headers(error))
+    assert headers[b"x-slipstream-route"] == b"auto; race"
+    assert headers[b"x-slipstream-tried"] == b"a/b=upstream_timeout"
+    bare = dict(error_headers(Exhausted((("a/b", Busy("x")),))))
+    assert b"x-slipstream-route" not in bare
 
 
 @pytest.mark.parametrize(("wait_s", "shown"), [(0.0, b"0"), (0.2, b"1"), (2.0, b"2"), (2.1, b"3")])

@@ -1,9 +1,10 @@
 """The canonical line: one line of pairs, whatever clients and providers wrote into it."""
 
+import msgspec
 import pytest
 
 from slipstream.call import Call, Dialect, Receipt, Usage
-from slipstream.choice import Target
+from slipstream.choice import Deadlines, Plan, Target, Tried
 from slipstream.errors import Busy, Exhausted, GatewayError, Rejected, Unauthorized
 from slipstream.server.summary import Summary, quote
 
@@ -91,6 +92,34 @@ def test_line_has_the_same_pairs_for_every_ending() -> None:
     ]
     assert pairs_of(summaries[2])["target"] == "c/d"
     assert pairs_of(summaries[2])["attempts"] == "2"
+
+
+def test_line_tells_of_a_choice() -> None:
+    """Route, strategy and each attempt, of answers and of errors; `-` where there was none."""
+    first, second = Target("lab", "a b"), Target("spare", "m")
+    plan = Plan(
+        route="my auto",
+        strategy="race",
+        targets=(first, second),
+        deadlines=Deadlines(),
+        max_attempts=2,
+    )
+    tried = (
+        Tried(target=first, cause="first", outcome="outraced", took_s=1.0),
+        Tried(target=second, cause="hedge", outcome="ok", took_s=0.5),
+    )
+    begun = Receipt(attempt_id="b", target=second, num_attempts=2, plan=plan, tried=tried)
+    ended = Receipt(attempt_id="b", target=second, num_attempts=2, state="complete")
+    answered = msgspec.structs.replace(summary_of(call_of("m"), ended), begun=begun)
+    error = Exhausted((("lab/a b", Busy("x")), ("spare/m", Busy("y"))), plan=plan, tried=tried)
+    for summary in (answered, summary_of(call_of("m"), error=error)):
+        pairs = pairs_of(summary)
+        assert pairs["route"] == '"my\\u0020auto"'
+        assert pairs["strategy"] == "race"
+        assert pairs["tried"] == "lab/a%20b=outraced,spare/m=ok"
+    plain = pairs_of(msgspec.structs.replace(answered, begun=ended))
+    assert (plain["route"], plain["strategy"], plain["tried"]) == ("-", "-", "-")
+    assert list(plain) == list(pairs_of(answered))
 
 
 @pytest.mark.parametrize(

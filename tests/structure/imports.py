@@ -10,7 +10,8 @@ from tests.structure.tree import Module
 
 # Lowest first. A part may import parts of lower levels and itself, never another of its own level.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("choice", "errors", "framing", "settings", "process", "tuning"),
+    ("choice",),
+    ("errors", "framing", "settings", "process", "tuning"),
     ("call",),
     (
         "wire",
@@ -28,9 +29,12 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "toml_settings",
     ),
     ("upstream", "server", "client"),
+    ("naming",),
     ("config",),
-    ("books", "served", "kept"),
+    ("books", "served", "kept", "cooling", "probing"),
+    ("targets",),
     ("offer",),
+    ("choosing",),
     ("assembly",),
     ("app", "bookkeeper"),
     ("cli",),

@@ -25,9 +25,9 @@ def test_providers_page_is_fresh() -> None:
 
 def test_configuration_of_the_providers_page_is_valid(tmp_path: Path) -> None:
     """A known name, a server of one's own, one that is like it and one that is like none."""
-    [example] = re.findall(r"```toml\n(.*?)```", providers_page.render(), re.DOTALL)
+    examples = re.findall(r"```toml\n(.*?)```", providers_page.render(), re.DOTALL)
     path = tmp_path / "slipstream.toml"
-    path.write_text(example)
+    path.write_text("".join(examples))
     config = load(path, {"SLIPSTREAM_HOME": str(tmp_path), "MISTRAL_API_KEY": "any"})
     rows = {name: endpoint.row for name, endpoint in config.endpoints.items()}
     assert rows == {"mistral": "mistral", "vllm": "vllm", "gpu-2": "vllm", "lab": "lab"}

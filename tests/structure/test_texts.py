@@ -22,6 +22,7 @@ TARGETS = (
     "bench",
     "bench-engine",
     "bench-peers",
+    "bench-routing",
     "docs",
     "lock",
     "clean",

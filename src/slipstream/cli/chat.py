@@ -75,8 +75,13 @@ def chat(
 
 def asked(words: list[str], stdin: TextIO) -> str | None:
     """Return the question: the words, then what was piped in; None if there is neither."""
-    piped = stdin.read().strip() if _is_piped(stdin) else ""
+    piped = piped_in(stdin) or ""
     return "\n\n".join(part for part in (" ".join(words).strip(), piped) if part) or None
+
+
+def piped_in(stdin: TextIO) -> str | None:
+    """Return what a pipe or a file holds that someone redirected here; None if it is nothing."""
+    return (stdin.read().strip() or None) if _is_piped(stdin) else None
 
 
 def _is_piped(stdin: TextIO) -> bool:

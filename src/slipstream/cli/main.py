@@ -35,6 +35,9 @@ COMMANDS: dict[str, Command] = {
     "chat": Command("slipstream.cli.chat:chat", "Talk to a model."),
     "pull": Command("slipstream.cli.pull:pull", "Get a model to run here."),
     "models": Command("slipstream.cli.models:models", "List the models that can be asked."),
+    "explain": Command(
+        "slipstream.cli.explain:explain", "Show where a request would go and why, or one went."
+    ),
     "keys create": Command("slipstream.cli.keys:create", "Make a key and print it, once."),
     "keys list": Command("slipstream.cli.keys:list_", "List the keys."),
     "keys revoke": Command("slipstream.cli.keys:revoke", "Make a key worthless."),

@@ -25,6 +25,7 @@ from slipstream.server.reply import JSON, send_whole
 from slipstream.wire.glances import scan_count
 from slipstream.wire.messages.reading import read_asked
 from slipstream.wire.talk.asking import Asked
+from slipstream.wire.wishes import read_wishes
 
 _PATH = "/messages/count_tokens"
 _ANY_MODEL = ""  # counting costs the same for each
@@ -74,6 +75,7 @@ class CountEndpoints:
         key_id = authenticate(headers, terms.find_key)
         body = await read_body(headers, receive, terms.max_body_bytes)
         body = as_json(headers, body, terms.max_body_bytes)
+        _, body = read_wishes(body, None)  # of whom to ask, which no count knows
         check_anthropic_version(headers)
         return Call(
             call_id=call_id,

@@ -18,8 +18,10 @@ from slipstream.limits.rates import RateLimits, reserved_output_tokens
 from slipstream.server.asgi import Header, Receive, Scope, Send, headers_of
 from slipstream.server.auth import FindKey, authenticate
 from slipstream.server.body import ClientGone, as_json, read_body
-from slipstream.server.profiles import OPENAI, Door, Profiles
+from slipstream.server.explain import routing_headers
+from slipstream.server.profiles import Door, Profiles
 from slipstream.server.protocol import ON_GONE, PING
+from slipstream.server.reading import read_call
 from slipstream.server.render import send_error
 from slipstream.server.reply import JSON, changes_header, receipt_headers
 from slipstream.server.summary import Summary
@@ -76,6 +78,7 @@ class Exchange:
         "_task",
         "_terms",
         "_usage",
+        "begun",
         "call",
         "call_id",
         "error",
@@ -95,6 +98,7 @@ class Exchange:
     ) -> None:
         self.call_id = call_id
         self.call: Call | None = None
+        self.begun: Receipt | None = None  # of the first frame, which tells of the choice
         self.receipt: Receipt | None = None
         self.error: GatewayError | None = None
         self.status = 0  # 0 until headers were sent; stays 0 when the client left before
@@ -156,29 +160,17 @@ class Exchange:
         body = await read_body(headers, self._receive, terms.max_body_bytes)
         body = as_json(headers, body, terms.max_body_bytes)
         self._profile = profile = terms.profiles.of_request(body, self._profile)
-        ingress = self._door.get(profile.name) or self._door[OPENAI.name]
-        scan = ingress.read(body, headers)
-        self._limited = (key_id, scan.model)
+        priority = 0 if inside_key is None else _BEHIND
+        call, scan = read_call(self._door, profile, headers, body, self.call_id, key_id, priority)
+        self._limited = (key_id, call.model)
         if terms.limits.is_set:
             self._admission = terms.limits.admit(
                 key_id,
-                scan.model,
-                len(body) // _BYTES_PER_TOKEN,
-                reserved_output_tokens(scan.max_output_tokens, scan.num_choices),
+                call.model,
+                len(call.body) // _BYTES_PER_TOKEN,
+                reserved_output_tokens(call.max_output_tokens, scan.num_choices),
             )
-        return Call(
-            call_id=self.call_id,
-            dialect=ingress.dialect,
-            body=body,
-            model=scan.model,
-            key_id=key_id,
-            is_stream=scan.is_stream,
-            wants_usage=scan.wants_usage,
-            max_output_tokens=scan.max_output_tokens,
-            asked=scan.asked,
-            priority=0 if inside_key is None else _BEHIND,
-            headers=tuple((n, headers[n]) for n in ingress.passes if n in headers),
-        )
+        return call
 
     async def _relay(self, answer: Frames) -> None:
         try:
@@ -214,8 +206,11 @@ class Exchange:
             self._scope[PING] = self._profile.ping
         else:
             headers += (JSON, (b"content-length", b"%d" % len(frame.data)))
-        if frame.receipt is not None:
-            headers += receipt_headers(frame.receipt)
+        if (receipt := frame.receipt) is not None:
+            self.begun = receipt
+            headers += receipt_headers(receipt)
+            if receipt.plan is not None:
+                headers += routing_headers(receipt.plan, receipt.tried)
         if frame.changes:
             headers.append(changes_header(frame.changes))
         headers += self._profile.answer_headers(self.call_id, frame.receipt)
@@ -230,6 +225,7 @@ class Exchange:
             call_id=self.call_id,
             call=self.call,
             receipt=self.receipt,
+            begun=self.begun,
             error=self.error,
             status=self.status,
             is_gone=self._is_gone,

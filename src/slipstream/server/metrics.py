@@ -5,7 +5,7 @@ costs a request well under a microsecond.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -48,12 +48,17 @@ class Metrics(Collector):
         self._series: dict[tuple[str, int], _Series] = {}
         self.num_active = 0
         self._engines: Callable[[], Mapping[str, Stats]] = dict
+        self._routing: Callable[[], Iterable[Metric]] = tuple
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
     def show_engines(self, figures: Callable[[], Mapping[str, Stats]]) -> None:
         """Render also what the engines of our own models say, by model; asked at each look."""
         self._engines = figures
+
+    def show_routing(self, families: Callable[[], Iterable[Metric]]) -> None:
+        """Render also what is told of attempts and targets; asked at each look."""
+        self._routing = families
 
     def count(self, target: str, status: int, total_s: float, receipt: Receipt | None) -> None:
         """Count one finished request."""
@@ -97,6 +102,7 @@ class Metrics(Collector):
             "slipstream_requests_active", "Requests in progress", self.num_active
         )
         yield from engine_families(self._engines())
+        yield from self._routing()
 
     def _open_series(self, target: str, status: int) -> _Series:
         if len(self._series) >= _MAX_SERIES:

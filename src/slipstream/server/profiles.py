@@ -21,7 +21,7 @@ from slipstream.limits.standing import (
     cerebras_headers,
     openai_headers,
 )
-from slipstream.routing.plan import LOCAL
+from slipstream.routing.names import LOCAL
 from slipstream.server.asgi import Header
 from slipstream.server.render import CEREBRAS as CEREBRAS_ERRORS
 from slipstream.server.render import MESSAGES as MESSAGES_ERRORS

@@ -7,6 +7,7 @@ import msgspec
 
 from slipstream.errors import Exhausted, GatewayError, OverLimit, UnknownPath
 from slipstream.server.asgi import Header, Send
+from slipstream.server.explain import routing_headers
 from slipstream.server.reply import JSON, header_text, send_whole
 from slipstream.wire.cerebras import errors as cerebras
 from slipstream.wire.messages import errors_out as messages
@@ -17,7 +18,8 @@ _encoder = msgspec.json.Encoder()
 
 # The official SDKs retry 408, 409, 429 and every 5xx by themselves unless told otherwise. Our own
 # attempts are over when an error is rendered, so a second round makes sense only where waiting
-# may help; money that is spent does not come back by waiting a little.
+# may help: where somebody said when to come back, or where one target alone was tried, once. Money
+# that is spent does not come back by waiting a little.
 _WORTH_RETRYING = frozenset({429, 503, 504})
 _SPENT_CODES = frozenset({"budget_exceeded", "insufficient_quota", "over_budget"})
 _EMPTY: Final[Header] = (b"content-type", b"text/plain")
@@ -97,14 +99,22 @@ async def send_error(
 
 
 def error_headers(error: GatewayError) -> list[Header]:
-    """Return the headers that tell an SDK whether and when to try again."""
-    is_too_large = isinstance(error, OverLimit) and error.retry_after_s is None
-    is_hopeless = is_too_large or error.code in _SPENT_CODES
-    may_retry = error.status in _WORTH_RETRYING and not is_hopeless
-    headers = [(b"x-should-retry", b"true" if may_retry else b"false")]
+    """Return the headers that tell an SDK whether and when to try again, and what was tried."""
+    headers = [(b"x-should-retry", b"true" if _is_worth_retrying(error) else b"false")]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % -(-error.retry_after_s // 1)))
     if isinstance(error, Exhausted):
         headers.append((b"x-slipstream-target", header_text(error.attempts[-1][0])))
         headers.append((b"x-slipstream-attempts", b"%d" % len(error.attempts)))
+    if error.plan is not None:
+        headers += routing_headers(error.plan, error.tried)
     return headers
+
+
+def _is_worth_retrying(error: GatewayError) -> bool:
+    if error.code in _SPENT_CODES:
+        return False
+    if error.retry_after_s is not None:
+        return True
+    has_retried = isinstance(error, Exhausted) and len(error.attempts) > 1
+    return error.status in _WORTH_RETRYING and not has_retried and not isinstance(error, OverLimit)

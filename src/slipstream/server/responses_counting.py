@@ -24,6 +24,7 @@ from slipstream.wire.responses.kept import with_fields
 from slipstream.wire.responses.reading import read_asked
 from slipstream.wire.talk.asking import Asked
 from slipstream.wire.talk.counting import estimate_tokens
+from slipstream.wire.wishes import read_wishes
 
 _PATH: Final = "/responses/input_tokens"
 _ANY_MODEL: Final = "(any)"  # of a request that names none, which is counted nearly
@@ -68,7 +69,9 @@ class ResponsesCountEndpoints:
         terms, headers = self._terms, headers_of(scope)
         key_id = authenticate(headers, terms.find_key)
         body = await read_body(headers, receive, terms.max_body_bytes)
-        body = _with_model(as_json(headers, body, terms.max_body_bytes))
+        body = as_json(headers, body, terms.max_body_bytes)
+        _, body = read_wishes(body, None)  # of whom to ask, which no count knows
+        body = _with_model(body)
         if self._limits.is_set:
             self._limits.admit(key_id, _ANY_MODEL, 0, 0).settle(0, 0, 0)
         wish = scan_responses(body).asked

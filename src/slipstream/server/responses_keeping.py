@@ -33,6 +33,7 @@ from slipstream.wire.responses.kept import (
 )
 from slipstream.wire.responses.reading import read_asked
 from slipstream.wire.responses.response_object import ResponseObject
+from slipstream.wire.wishes import with_wishes
 
 _STORED: Final = msgspec.Raw(b"true")
 _NS: Final = 10**9
@@ -184,7 +185,7 @@ class Keeping:
             body=body,
             created_at_ns=now_ns,
             previous_id=wish.previous_response_id,
-            request=without_fields(call.body, ("background",)),
+            request=with_wishes(without_fields(call.body, ("background",)), call.wishes),
         )
         try:
             await self._archive.keep(kept, _input_rows(before, response_id))

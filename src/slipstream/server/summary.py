@@ -7,8 +7,10 @@ from time import gmtime, strftime, time
 import msgspec
 
 from slipstream.call import Call, Receipt
+from slipstream.choice import Plan, Tried
 from slipstream.errors import Exhausted, GatewayError
 from slipstream.ledger.cost import usd_text
+from slipstream.server.explain import tried_word
 
 _MAX_WORD_CHARS = 200
 
@@ -17,7 +19,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """One finished request.
 
     `status` is 0 if the client left before headers were sent; `first_s` is None if it never saw a
-    frame.
+    frame. `begun` is the account of the first frame, which tells of the choice if there was one.
     """
 
     call_id: str
@@ -28,6 +30,21 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     is_gone: bool
     first_s: float | None
     total_s: float
+    begun: Receipt | None = None
+
+    @property
+    def plan(self) -> Plan | None:
+        """What was to be tried, where there was a choice."""
+        if self.begun is not None:
+            return self.begun.plan
+        return self.error.plan if self.error is not None else None
+
+    @property
+    def tried(self) -> tuple[Tried, ...]:
+        """Every attempt up to the answer, where there was a choice."""
+        if self.begun is not None:
+            return self.begun.tried
+        return self.error.tried if self.error is not None else ()
 
     @property
     def target_name(self) -> str:
@@ -67,17 +84,25 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         )
         return (
             f"{_stamp(int(time()))} call={self.call_id} {who} target={quote(self.target_name)} "
-            f"attempts={self.num_attempts} status={self.status} outcome={quote(self.outcome)} "
-            f"{counts} "
+            f"attempts={self.num_attempts} {self._choice()} status={self.status} "
+            f"outcome={quote(self.outcome)} {counts} "
             f"cost_usd={'-' if cost is None else usd_text(cost)} first_ms={first_ms} "
             f"total_ms={self.total_s * 1000:.1f}"
         )
 
+    def _choice(self) -> str:
+        plan = self.plan
+        if plan is None:
+            return "route=- strategy=- tried=-"
+        tried = tried_word(self.tried) or "-"
+        return f"route={quote(plan.route)} strategy={plan.strategy} tried={tried}"
+
     @property
     def num_attempts(self) -> int:
         """How many targets were tried."""
-        if self.receipt is not None:
-            return self.receipt.num_attempts
+        told = self.begun or self.receipt  # the first frame's counts all runners of a race
+        if told is not None:
+            return told.num_attempts
         return len(self.error.attempts) if isinstance(self.error, Exhausted) else 0
 
 

@@ -208,9 +208,15 @@ def _schemas() -> Json:
     )
     _, strict = msgspec.json.schema_components(_STRICT, ref_template=f"{_SCHEMAS}{{name}}")
     closed = {_strict_name(name): _closed(schema) for name, schema in strict.items()}
-    schemas = dict(sorted((open_ones | closed).items()))
+    schemas = {name: _in_one_line(each) for name, each in sorted((open_ones | closed).items())}
     plain: Json = msgspec.json.decode(msgspec.json.encode(schemas))  # defaults hold tuples
     return plain
+
+
+def _in_one_line(schema: Any) -> Any:
+    """Return a schema whose description, a docstring, is a text without line ends."""
+    about = schema.get("description")
+    return schema if about is None else schema | {"description": " ".join(about.split())}
 
 
 def _closed(value: Any) -> Any:

@@ -40,6 +40,15 @@ HEADERS: Final[dict[str, Json]] = {
     "x-slipstream-target": _text("Provider and model that answered, or failed last."),
     "x-slipstream-attempts": _number("How many targets were tried."),
     "x-slipstream-cost-usd": _text("Of this answer, exactly, if it is known and the answer plain."),
+    "x-slipstream-route": _text("Route and strategy, where there was a choice."),
+    "x-slipstream-tried": _text(
+        "Where there was a choice: each attempt as `target=outcome`, in order; `+3` at the end: so "
+        "many more."
+    ),
+    "x-slipstream-considered": _text(
+        "Where the request wishes `explain`: each candidate, whether it was taken or left and why, "
+        "its expected cost and times; `+3` at the end: so many more."
+    ),
     "x-slipstream-changed": _text("What of the request the target got otherwise than it was sent."),
     "x-should-retry": _text("`true` or `false`: whether an SDK is to try again by itself."),
     "retry-after": _number("Seconds after which to try again."),
@@ -51,6 +60,9 @@ ON_ANSWERS: Final = (
     "x-slipstream-target",
     "x-slipstream-attempts",
     "x-slipstream-cost-usd",
+    "x-slipstream-route",
+    "x-slipstream-tried",
+    "x-slipstream-considered",
     "x-slipstream-changed",
     *_LIMITS,
 )

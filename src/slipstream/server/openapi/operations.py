@@ -38,6 +38,7 @@ from slipstream.server.openapi.requests import (
     CompletionRequest,
     EmbeddingsRequest,
 )
+from slipstream.server.routing_answers import ExplainRequest, PlannedCall, TargetList
 from slipstream.wire.cerebras.catalogue import (
     HuggingFaceModel,
     HuggingFaceModelList,
@@ -229,6 +230,26 @@ OPERATIONS: Final = (
         "Cancel a batch, as POST to its `cancel` does.",
         gives=(Batch,),
         errors=(400, 404, 409, 503),
+    ),
+    Operation(
+        "GET",
+        "/v1/slipstream/targets",
+        "listTargets",
+        "Routing",
+        "Tell what is known of every target.",
+        gives=(TargetList,),
+    ),
+    Operation(
+        "POST",
+        "/v1/slipstream/explain",
+        "explainRequest",
+        "Routing",
+        "Tell what would be tried for a request, without sending anything.",
+        takes=(ExplainRequest,),
+        takes_as=PACKED,
+        gives=(PlannedCall,),
+        parameters=PACKING,
+        errors=(400, 404, 413),
     ),
     Operation(
         "GET",
