@@ -4,7 +4,7 @@ export PYTHON
 export MAKECMDGOALS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check bench bench-peers bench-engine docs lock clean
+.PHONY: help demo setup test check bench bench-peers bench-engine bench-routing docs lock clean
 
 help: ## Say what can be made
 	@scripts/help
@@ -29,6 +29,9 @@ bench-peers: ## Install LiteLLM and Portkey, each in its own environment, for ma
 
 bench-engine: ## Measure the embedded engine beside others; ARGS=--install gets them, --quick is short
 	@scripts/bench-engine $(ARGS)
+
+bench-routing: ## Try the routing strategies on simulated days; ARGS=--quick is short
+	@scripts/bench-routing $(ARGS)
 
 docs: ## Write docs/config.md from the settings that the code declares
 	@scripts/docs

@@ -60,6 +60,10 @@ class Tree:
         """Say whether the started process still runs."""
         return self._process.poll() is None
 
+    def status(self) -> int | None:
+        """Return the started process's exit status; None while it runs."""
+        return self._process.poll()
+
     def pids(self) -> list[int]:
         """Return the processes of the tree, the started one first."""
         return [stat.pid for stat in self._members()]
@@ -100,6 +104,10 @@ class Tree:
     def num_sockets(self) -> int:
         """Return how many sockets the tree has open, listening ones included."""
         return sum(1 for link in self.open_files() if link.startswith("socket:"))
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the started process alone."""
+        self._process.send_signal(number)
 
     def freeze(self) -> None:
         """Stop the tree from running, so that it costs the others nothing."""

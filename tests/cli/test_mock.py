@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -29,9 +30,10 @@ async def mock_process(*options: str) -> AsyncIterator[asyncio.subprocess.Proces
         await process.communicate()
 
 
-async def test_command_serves_and_ends_with_a_signal() -> None:
+async def test_command_serves_and_ends_with_a_signal(tmp_path: Path) -> None:
     """It says where it listens, and leaves with status 0 on SIGTERM, streams or not."""
-    options = ("--port", "0", "--model", "mine", "--behaviour", "text=mocked")
+    log = tmp_path / "log"
+    options = ("--port", "0", "--model", "mine", "--behaviour", "text=mocked", "--log", str(log))
     async with mock_process(*options) as process:
         assert process.stdout is not None
         line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
@@ -47,6 +49,7 @@ async def test_command_serves_and_ends_with_a_signal() -> None:
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 30) == 0
         await close(writer)
+    assert log.read_text().count('"ending":') == log.read_text().count('"started_ms":') == 4
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,7 @@ async def test_command_serves_and_ends_with_a_signal() -> None:
     [
         (("--behaviour", "delai=1"), 2, "unknown behaviour 'delai'"),
         (("--host", "192.0.2.1", "--port", "0"), 1, "cannot listen on 192.0.2.1:0"),
+        (("--port", "0", "--log", "/no/such/place"), 1, "cannot write /no/such/place"),
     ],
 )
 async def test_command_that_cannot_start_says_why(

@@ -35,6 +35,8 @@ SAMPLES: dict[str, tuple[str, object]] = {
     "cached": ("7", 7),
     "cache_write": ("7", 7),
     "remaining": ("0", 0),
+    "quota": ("3", 3),
+    "quota_s": ("1.5", 1.5),
     "usage": ("none", "none"),
     "status": ("429", 429),
     "retry_after": ("2", 2.0),
@@ -61,6 +63,9 @@ SAMPLES: dict[str, tuple[str, object]] = {
     "chunked_tiny": ("", True),
     "early_hints": ("", True),
     "header_bytes": ("100", 100),
+    "share": ("0.25", 0.25),
+    "only_key": ("sk-1", "sk-1"),
+    "seed": ("7", 7),
 }
 
 
@@ -117,6 +122,11 @@ def test_unknown_behaviour_is_refused_with_the_nearest() -> None:
         ("usage=some", "usage takes normal or none, not 'some'"),
         ("reset=perhaps", "reset takes no value, true or false, not 'perhaps'"),
         ("split=0", "split takes a whole number from 1"),
+        ("delay=normal:1:2", "delay takes a number from 0 to 86400, or lognormal:MEDIAN:SIGMA"),
+        ("delay=exp:1:2", "not 'exp:1:2'"),
+        ("delay=exp:nan", "not 'exp:nan'"),
+        ("rate=pareto:1:0", "not 'pareto:1:0'"),
+        ("retry_after=exp:1", "retry_after takes a number from 0 to 86400, not 'exp:1'"),
     ],
 )
 def test_wrong_value_is_refused_with_what_is_accepted(text: str, said: str) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from slipstream.errors import BadRequest
 from slipstream.settings import About, about, setting
+from slipstream.upstream.scripted.laws import ACCEPTED, Law, draw, parse_law
 
 _DAY_S = 86_400.0
 _MAX_TOKENS = 1_000_000
@@ -63,6 +64,15 @@ class Behaviour:
     )
     remaining: int | None = setting(
         "say in rate-limit headers that N requests are left", default=None, least=0, most=10**9
+    )
+    quota: int | None = setting(
+        "let N requests of a key through in each window, and tell how many are left",
+        default=None,
+        least=0,
+        most=10**6,
+    )
+    quota_s: float = setting(
+        "how long a window of `quota` is", default=60.0, unit="s", least=0.05, most=_DAY_S
     )
     usage: str = setting(
         "`none` leaves usage out even when asked", default="normal", choices=("normal", "none")
@@ -123,6 +133,11 @@ class Behaviour:
         "add a header of N bytes", default=None, unit="bytes", least=1, most=16 * 2**20
     )
 
+    # Which requests get it.
+    share: float = setting("for this share of requests only", default=1.0, least=0, most=1)
+    only_key: str | None = setting("for requests with this key only", default=None)
+    seed: int = setting("makes other draws, of other requests", default=0, least=0, most=2**31)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -153,6 +168,9 @@ Values = Mapping[str, object]
 
 NOTHING: Final[Values] = {}
 
+_VARYING: Final = frozenset({"delay", "gap", "rate"})
+"""Rows that take a law in place of a number; Values hold it until a request draws from it."""
+
 _TRUE_WORDS: Final = ("", "true", "1", "yes")
 _FALSE_WORDS: Final = ("false", "0", "no")
 _ACCEPTED: Final[Mapping[type, str]] = {
@@ -179,16 +197,33 @@ def parse_values(values: Mapping[str, object], source: str = "behaviour") -> Val
     return {name: _checked(_row(name, source), value, source) for name, value in values.items()}
 
 
-def merge(*sources: Values) -> Behaviour:
-    """Make one behaviour; where sources name the same row the later one wins."""
+def merge(*sources: Values, serial: int = 0) -> Behaviour:
+    """Make one behaviour; where sources name the same row the later one wins.
+
+    Args:
+        serial: Of the request, which decides what is drawn where a law stands for a number.
+    """
     if not any(sources):
         return ORDINARY
     merged: dict[str, object] = {}
     for values in sources:
         merged.update(values)
+    for name in _VARYING & merged.keys():
+        merged[name] = _drawn(name, merged, serial)
     if "gap" in merged and "rate" in merged:
         raise _refusal("gap and rate exclude each other: give one of them", "rate")
     return Behaviour(**merged)  # type: ignore[arg-type]  # checked row by row
+
+
+def _drawn(name: str, merged: Values, serial: int) -> object:
+    law, seed = merged[name], merged.get("seed", 0)
+    if not isinstance(law, Law):
+        return law
+    assert isinstance(seed, int), "checked row by row"
+    bounds = ROWS[name].about
+    assert bounds.least is not None
+    assert bounds.most is not None
+    return min(max(draw(law, seed, serial, name), bounds.least), bounds.most)
 
 
 def _refusal(message: str, param: str) -> BadRequest:
@@ -234,6 +269,8 @@ def _from_text(row: Row, text: str) -> object:
 def _checked(row: Row, value: object, source: str) -> object:
     if row.kind is float and type(value) is int:
         value = float(value)
+    if row.name in _VARYING and isinstance(value, str) and (law := parse_law(value)) is not None:
+        return law
     if type(value) is row.kind and _is_in_range(row.about, value):
         return value
     raise _refusal(f"{row.name} takes {_accepted(row)}, not {value!r} (in {source})", row.name)
@@ -254,4 +291,4 @@ def _accepted(row: Row) -> str:
     accepted = _ACCEPTED[row.kind]
     if row.about.least is not None and row.about.most is not None:
         accepted += f" from {row.about.least:.15g} to {row.about.most:.15g}"
-    return accepted
+    return f"{accepted}, or {ACCEPTED}" if row.name in _VARYING else accepted

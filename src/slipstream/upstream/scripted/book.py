@@ -19,6 +19,7 @@ from slipstream.upstream.scripted.behaviour import NOTHING, Values
 LOG_ROWS: Final = 1000  # the oldest go first
 LOG_BYTES: Final = 64 * 2**20  # of bodies
 SCRIPT_ROWS: Final = 10_000
+_QUOTA_KEYS: Final = 1000  # that are counted; the one that began a window first goes first
 
 Ending = Literal[
     "complete",  # all of the answer was written
@@ -78,6 +79,14 @@ class Exchange:
             joined[key] = f"{joined[key]}, {text}" if key in joined else text
         return joined
 
+    @property
+    def key(self) -> str:
+        """The hash of the key that it came with, as the log shows it; empty if there was none."""
+        for name, value in self.raw_headers:
+            if name in SECRET_HEADERS:
+                return value.rpartition(b"sha256:")[2].decode("latin-1")
+        return ""
+
 
 class Stats(msgspec.Struct):
     """Counters; connections that speak to the control API are left out once they did."""
@@ -99,9 +108,12 @@ class Book:
 
     stats: Stats = field(default_factory=Stats)
     log: deque[Exchange] = field(default_factory=deque)
+    standing: tuple[Values, ...] | None = None  # in place of what the upstream was started with
+    note: Callable[[Exchange], None] | None = None  # told of each request's begin and end
     _log_bytes: int = 0
     _script: deque[tuple[int, Values]] = field(default_factory=deque)
     _watchers: set[asyncio.Event] = field(default_factory=set)
+    _windows: dict[str, tuple[float, int]] = field(default_factory=dict)  # by key: its end, used
 
     # ---- the script
 
@@ -130,6 +142,26 @@ class Book:
         """Forget what is queued."""
         self._script.clear()
 
+    # ---- quotas
+
+    def use(self, key: str, quota: int, window_s: float) -> tuple[int, float]:
+        """Count a request of this key; return how many are left, -1 if it is over, and until when.
+
+        A window begins with the first request that comes after the end of the one before.
+        """
+        now_s = time.monotonic()
+        end_s, used = self._windows.get(key, (0.0, 0))
+        if end_s <= now_s:
+            self._windows.pop(key, None)
+            end_s, used = now_s + window_s, 0
+        if used < quota:
+            used += 1
+            self._windows[key] = (end_s, used)
+            while len(self._windows) > _QUOTA_KEYS:
+                del self._windows[next(iter(self._windows))]
+            return quota - used, end_s - now_s
+        return -1, end_s - now_s
+
     # ---- the log
 
     def begin(self, exchange: Exchange) -> None:
@@ -143,6 +175,8 @@ class Book:
         self._log_bytes += len(exchange.body)
         while len(self.log) > LOG_ROWS or self._log_bytes > LOG_BYTES:
             self._log_bytes -= len(self.log.popleft().body)
+        if self.note is not None:
+            self.note(exchange)
         if self._watchers:
             self.changed()
 
@@ -153,6 +187,8 @@ class Book:
         exchange.ending = ending
         exchange.ended_ms = now_ms()
         self.stats.active_requests -= 1
+        if self.note is not None:
+            self.note(exchange)
         if self._watchers:
             self.changed()
 

@@ -121,7 +121,23 @@ class Stamp(NamedTuple):
     created_s: int
 
 
-def _no_headers(remaining: int) -> Headers:
+class Left(NamedTuple):
+    """How much may still be asked; what is not told is what headers usually say.
+
+    Args:
+        remaining: Requests; tokens are in proportion.
+        limit: Of requests.
+        reset_s: Until there is as much as `limit` again.
+        now_s: Since 1970, for resets that are told as times.
+    """
+
+    remaining: int
+    limit: int | None = None
+    reset_s: float | None = None
+    now_s: float = 0.0
+
+
+def _no_headers(left: Left) -> Headers:
     return ()
 
 
@@ -158,7 +174,7 @@ class Dialect:
         error_event: An error to the event that says it after so many others, where that is not
             an event `error` with the same body.
         check_headers: Refuses a request for its headers.
-        rate_headers: What tells that so many requests are left.
+        rate_headers: What tells that so much is left.
         retries_in_body: When to come back is told in the error, not in a header.
     """
 
@@ -170,6 +186,6 @@ class Dialect:
     encode_error: Callable[[GatewayError], bytes]
     error_event: Callable[[GatewayError, int], Event] | None = None
     check_headers: Callable[[Mapping[str, str], bytes], None] | None = None
-    rate_headers: Callable[[int], Headers] = _no_headers
+    rate_headers: Callable[[Left], Headers] = _no_headers
     retries_in_body: bool = False
     request_id_header: bytes = b"x-request-id"

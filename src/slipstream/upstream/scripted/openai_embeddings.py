@@ -17,10 +17,11 @@ from msgspec import Meta, Struct
 
 from slipstream.errors import BadRequest, GatewayError
 from slipstream.upstream.scripted.answer import count_words
-from slipstream.upstream.scripted.nouns import Answer, Ask, Dialect, Event, Stamp
+from slipstream.upstream.scripted.nouns import Answer, Ask, Dialect, Event, Headers, Left, Stamp
 from slipstream.upstream.scripted.openai_chat import encode_error
-from slipstream.upstream.scripted.provider_chat import ERRORS
+from slipstream.upstream.scripted.provider_chat import ERRORS, RATE_HEADERS
 from slipstream.upstream.scripted.provider_chat_checks import refusal
+from slipstream.upstream.scripted.rate_headers import openai_headers
 
 DIMENSIONS: Final = 8
 _encode_json: Final = msgspec.json.Encoder().encode
@@ -155,6 +156,7 @@ def _dialect(
     suffix: str,
     decode: Callable[[str, bytes], Ask],
     tell: Callable[[GatewayError], bytes],
+    rate_headers: Callable[[Left], Headers],
 ) -> Dialect:
     return Dialect(
         name=name,
@@ -163,14 +165,17 @@ def _dialect(
         encode=_encode,
         stream=_stream,
         encode_error=tell,
+        rate_headers=rate_headers,
     )
 
 
 EMBEDDINGS: Final = (
     *(
-        _dialect(f"{name}_embeddings", rules.suffix, _decode_by(rules), ERRORS[name])
+        _dialect(
+            f"{name}_embeddings", rules.suffix, _decode_by(rules), ERRORS[name], RATE_HEADERS[name]
+        )
         for name, rules in _RULES.items()
     ),
-    _dialect("openai_embeddings", "/embeddings", _decode, encode_error),
+    _dialect("openai_embeddings", "/embeddings", _decode, encode_error, openai_headers),
 )
 """The providers' own, and that of anybody else."""

@@ -13,7 +13,7 @@ import msgspec
 
 from slipstream.errors import GatewayError
 from slipstream.upstream.scripted.gemini import error_object
-from slipstream.upstream.scripted.nouns import Answer, Ask, Dialect, Event, Headers, Stamp
+from slipstream.upstream.scripted.nouns import Answer, Ask, Dialect, Event, Headers, Left, Stamp
 from slipstream.upstream.scripted.openai_chat import OPENAI_CHAT, encode_error
 from slipstream.upstream.scripted.provider_chat_request import RULES, decode_by
 from slipstream.upstream.scripted.rate_headers import (
@@ -189,7 +189,7 @@ class _Row(NamedTuple):
     change: Callable[[Document, _Moment], None] = _leave
     encode_error: Callable[[GatewayError], bytes] = encode_error
     error_event: Callable[[GatewayError, int], Event] | None = None
-    rate_headers: Callable[[int], Headers] = openai_headers
+    rate_headers: Callable[[Left], Headers] = openai_headers
     has_whole_calls: bool = False
     joins_usage: bool = False  # to the chunk that ends the choice
     retries_in_body: bool = False
@@ -289,5 +289,8 @@ def _with_last(events: Iterator[Event]) -> Iterator[tuple[Event, bool]]:
 
 ERRORS: Final = {name: row.encode_error for name, row in _ROWS.items()}
 """How each provider says an error, also of its other endpoints."""
+
+RATE_HEADERS: Final = {name: row.rate_headers for name, row in _ROWS.items()}
+"""How each provider tells what is left, likewise."""
 
 PROVIDER_CHATS: Final = tuple(_dialect(name, row) for name, row in _ROWS.items())

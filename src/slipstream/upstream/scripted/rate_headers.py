@@ -3,67 +3,76 @@
 Source: ../shared/reference/providers.md, section 0, 2026-11-21.
 """
 
+import math
+from datetime import UTC, datetime
 from typing import Final
 
-from slipstream.upstream.scripted.nouns import Headers
+from slipstream.upstream.scripted.nouns import Headers, Left
 
 _LIMIT_REQUESTS: Final = 1000
 _LIMIT_TOKENS: Final = 1_000_000
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 _RESET: Final = b"2026-11-21T00:00:20Z"
 _RESET_MS: Final = 1_795_219_220_000  # the same moment
 
 
-def _counts(remaining: int) -> tuple[tuple[bytes, int, int], ...]:
+def _counts(left: Left) -> tuple[tuple[bytes, int, int], ...]:
     """Return what is counted, its limit and what is left; of tokens as much as of requests."""
-    tokens = min(remaining * (_LIMIT_TOKENS // _LIMIT_REQUESTS), _LIMIT_TOKENS)
-    return (
-        (b"requests", max(_LIMIT_REQUESTS, remaining), remaining),
-        (b"tokens", _LIMIT_TOKENS, tokens),
-    )
+    limit = max(_LIMIT_REQUESTS if left.limit is None else left.limit, left.remaining)
+    tokens = min(left.remaining * (_LIMIT_TOKENS // _LIMIT_REQUESTS), _LIMIT_TOKENS)
+    return ((b"requests", limit, left.remaining), (b"tokens", _LIMIT_TOKENS, tokens))
 
 
-def _named(remaining: int, names: dict[bytes, bytes], reset: bytes) -> Headers:
+def _named(left: Left, names: dict[bytes, bytes], reset: bytes) -> Headers:
     headers: list[tuple[bytes, bytes]] = []
-    for what, limit, left in _counts(remaining):
-        for kind, value in ((b"limit", b"%d" % limit), (b"remaining", b"%d" % left)):
+    for what, limit, remaining in _counts(left):
+        for kind, value in ((b"limit", b"%d" % limit), (b"remaining", b"%d" % remaining)):
             headers.append((b"x-ratelimit-%b-%b" % (kind, names[what]), value))
         headers.append((b"x-ratelimit-reset-%b" % names[what], reset))
     return tuple(headers)
 
 
-def openai_headers(remaining: int) -> Headers:
+def openai_headers(left: Left) -> Headers:
     """Return OpenAI's, which Groq and xAI have too; resets are durations."""
-    return _named(remaining, {b"requests": b"requests", b"tokens": b"tokens"}, b"6m0s")
+    reset = b"6m0s" if left.reset_s is None else b"%.3fs" % left.reset_s
+    return _named(left, {b"requests": b"requests", b"tokens": b"tokens"}, reset)
 
 
-def cerebras_headers(remaining: int) -> Headers:
+def cerebras_headers(left: Left) -> Headers:
     """Return Cerebras's; resets are seconds."""
-    return _named(remaining, {b"requests": b"requests-day", b"tokens": b"tokens-minute"}, b"33.0")
+    reset = b"33.0" if left.reset_s is None else b"%.3f" % left.reset_s
+    return _named(left, {b"requests": b"requests-day", b"tokens": b"tokens-minute"}, reset)
 
 
-def mistral_headers(remaining: int) -> Headers:
-    """Return Mistral's."""
-    return _named(remaining, {b"requests": b"req-minute", b"tokens": b"tokens-minute"}, b"60")
+def mistral_headers(left: Left) -> Headers:
+    """Return Mistral's; resets are whole seconds."""
+    reset = b"60" if left.reset_s is None else b"%d" % math.ceil(left.reset_s)
+    return _named(left, {b"requests": b"req-minute", b"tokens": b"tokens-minute"}, reset)
 
 
-def openrouter_headers(remaining: int) -> Headers:
+def openrouter_headers(left: Left) -> Headers:
     """Return OpenRouter's, which counts requests only; the reset is a time in milliseconds."""
-    limit = max(_LIMIT_REQUESTS, remaining)
+    [(_, limit, remaining), _] = _counts(left)
+    reset_ms = _RESET_MS if left.reset_s is None else round((left.now_s + left.reset_s) * 1000)
     return (
         (b"x-ratelimit-limit", b"%d" % limit),
         (b"x-ratelimit-remaining", b"%d" % remaining),
-        (b"x-ratelimit-reset", b"%d" % _RESET_MS),
+        (b"x-ratelimit-reset", b"%d" % reset_ms),
     )
 
 
-def anthropic_headers(remaining: int) -> Headers:
-    """Return Anthropic's; resets are times."""
+def anthropic_headers(left: Left) -> Headers:
+    """Return Anthropic's; resets are times, to the second."""
     headers: list[tuple[bytes, bytes]] = []
-    for what, limit, left in _counts(remaining):
+    for what, limit, remaining in _counts(left):
         for kind, value in (
             (b"limit", b"%d" % limit),
-            (b"remaining", b"%d" % left),
-            (b"reset", _RESET),
+            (b"remaining", b"%d" % remaining),
+            (b"reset", _RESET if left.reset_s is None else _time(left.now_s + left.reset_s)),
         ):
             headers.append((b"anthropic-ratelimit-%b-%b" % (what, kind), value))
     return tuple(headers)
+
+
+def _time(since_1970_s: float) -> bytes:
+    return datetime.fromtimestamp(math.ceil(since_1970_s), UTC).strftime(_TIME).encode()

@@ -17,6 +17,7 @@ from slipstream.upstream.scripted.nouns import (
     Ask,
     Dialect,
     Event,
+    Left,
     Reply,
     Stamp,
 )
@@ -49,16 +50,18 @@ class ScriptedError(GatewayError):
         self.scripted_code = code
 
 
-def answer_reply(ask: Ask, behaviour: Behaviour, dialect: Dialect, stamp: Stamp) -> Reply:
-    """Answer one request of a dialect as its behaviour says.
+def answer_reply(
+    ask: Ask, behaviour: Behaviour, dialect: Dialect, stamp: Stamp, left: Left | None = None
+) -> Reply:
+    """Answer one request of a dialect as its behaviour says, and that so much may still be asked.
 
     Raises:
         BadRequest: The request asks for an instance of a schema that has none.
     """
     reply = _dressed(_answer(ask, behaviour, dialect, stamp), dialect)
-    if behaviour.remaining is None:
+    if left is None:
         return reply
-    return reply._replace(headers=reply.headers + dialect.rate_headers(behaviour.remaining))
+    return reply._replace(headers=reply.headers + dialect.rate_headers(left))
 
 
 def _answer(ask: Ask, behaviour: Behaviour, dialect: Dialect, stamp: Stamp) -> Reply:

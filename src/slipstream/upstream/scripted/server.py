@@ -10,12 +10,14 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Final, TypeVar
 
 from slipstream.upstream.scripted.behaviour import Values, merge, parse_header, parse_values
 from slipstream.upstream.scripted.book import Book, Exchange, Stats
 from slipstream.upstream.scripted.connection import Connection
+from slipstream.upstream.scripted.log_file import noting
 from slipstream.upstream.scripted.site import Site
 
 MODELS: Final = ("scripted", "lab/scripted-mini")
@@ -63,6 +65,16 @@ class ScriptedUpstream:
         merge(values)  # refuses what excludes each other
         self._book.queue(values, requests)
 
+    def behave(self, *behaviours: str | Mapping[str, object]) -> None:
+        """Give every request from now on these behaviours; without any, those of the start.
+
+        Raises:
+            BadRequest: An unknown behaviour, or a value that it does not take.
+        """
+        standing = tuple(_values(each) for each in behaviours)
+        merge(*standing)  # refuses what excludes each other
+        self._book.standing = standing or None
+
     def clear(self) -> None:
         """Forget the script and the log; counters and connections stay."""
         self._book.clear_script()
@@ -88,6 +100,7 @@ async def scripted_upstream(
     behaviour: str | Mapping[str, object] = "",
     ssl_context: ssl.SSLContext | None = None,
     clock: Callable[[], float] = time.time,
+    log_path: Path | None = None,
 ) -> AsyncIterator[ScriptedUpstream]:
     """Run a scripted upstream while the context is open; all connections end with it.
 
@@ -97,20 +110,24 @@ async def scripted_upstream(
         models: What `GET /v1/models` lists; any name is answered.
         behaviour: What every request gets that says nothing else.
         ssl_context: Speak TLS with this certificate.
-        clock: Seconds since 1970, for the field `created`.
+        clock: Seconds since 1970, for the field `created` and for resets of quotas.
+        log_path: A file to which each request's begin and end are appended.
     """
     usual = _values(behaviour)
     merge(usual)
     book = Book()
     site = Site(book, tuple(models), usual, clock)
     connections: set[Connection] = set()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(site, connections), host, port, ssl=ssl_context, backlog=_BACKLOG
-    )
-    try:
-        yield ScriptedUpstream(book, _origin(server, ssl_context is not None))
-    finally:
-        await _close(server, book, connections)
+    with ExitStack() as stack:
+        if log_path is not None:
+            book.note = stack.enter_context(noting(log_path))
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(site, connections), host, port, ssl=ssl_context, backlog=_BACKLOG
+        )
+        try:
+            yield ScriptedUpstream(book, _origin(server, ssl_context is not None))
+        finally:
+            await _close(server, book, connections)
 
 
 def _values(behaviour: str | Mapping[str, object]) -> Values:

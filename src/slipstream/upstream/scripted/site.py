@@ -5,7 +5,7 @@ It decides a Reply and a Behaviour for a whole request and touches no connection
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qs, unquote
 
@@ -22,10 +22,11 @@ from slipstream.upstream.scripted.behaviour import (
     parse_values,
     split_model,
 )
-from slipstream.upstream.scripted.book import LOG_ROWS, Book, Exchange
+from slipstream.upstream.scripted.book import LOG_ROWS, Book, Exchange, redact
 from slipstream.upstream.scripted.dialects import find_dialect
+from slipstream.upstream.scripted.laws import is_chosen
 from slipstream.upstream.scripted.model_list import list_models, model_object
-from slipstream.upstream.scripted.nouns import Dialect, Reply, Stamp
+from slipstream.upstream.scripted.nouns import Dialect, Left, Reply, Stamp
 from slipstream.upstream.scripted.openai_chat import OPENAI_CHAT
 from slipstream.upstream.scripted.reply import answer_reply, error_reply, fixed_reply
 
@@ -55,7 +56,9 @@ class Site:
             said = parse_header(header.decode("latin-1")) if header else NOTHING
             if dialect is not None and exchange.method == "POST":
                 return self._decide_dialect(dialect, exchange, said)
-            reply, behaviour = self._find(exchange.method, path), merge(said)
+            reply = self._find(exchange.method, path)
+            standing = () if path.endswith("/health") else self._standing()
+            behaviour = self._behaviour(exchange, *standing, said)
             return fixed_reply(behaviour, OPENAI_CHAT) or reply, behaviour
         except GatewayError as error:
             return error_reply(error, dialect or OPENAI_CHAT), ORDINARY
@@ -70,9 +73,28 @@ class Site:
         if "?" in ask.model:
             name, own = split_model(ask.model)
             ask = msgspec.structs.replace(ask, model=name)
-        behaviour = merge(self.usual, scripted, own, said)
+        behaviour = self._behaviour(exchange, *self._standing(), scripted, own, said)
+        behaviour, left = self._count(behaviour, exchange)
         stamp = Stamp(exchange.serial, int(self.clock()))
-        return answer_reply(ask, behaviour, dialect, stamp), behaviour
+        return answer_reply(ask, behaviour, dialect, stamp, left), behaviour
+
+    def _standing(self) -> tuple[Values, ...]:
+        standing = self.book.standing
+        return (self.usual,) if standing is None else standing
+
+    def _behaviour(self, exchange: Exchange, *sources: Values) -> Behaviour:
+        """Merge the sources that hold for this request."""
+        holding = [values for values in sources if not values or _holds(values, exchange)]
+        return merge(*holding, serial=exchange.serial)
+
+    def _count(self, behaviour: Behaviour, exchange: Exchange) -> tuple[Behaviour, Left | None]:
+        """Count the request where it has a quota; one that is over it is refused."""
+        if behaviour.quota is None:
+            return behaviour, None if behaviour.remaining is None else Left(behaviour.remaining)
+        left, reset_s = self.book.use(exchange.key, behaviour.quota, behaviour.quota_s)
+        if left < 0:
+            behaviour = replace(behaviour, status=429, retry_after=round(reset_s, 3))
+        return behaviour, Left(max(left, 0), behaviour.quota, reset_s, self.clock())
 
     def _find(self, method: str, path: str) -> Reply:
         if find_dialect(path) is not None:
@@ -104,6 +126,14 @@ class Site:
             return _document(row(self.book, exchange.body, query))
         except GatewayError as error:
             return error_reply(error, OPENAI_CHAT)
+
+
+def _holds(values: Values, exchange: Exchange) -> bool:
+    """Tell whether a source is meant for this request, by its rows `share` and `only_key`."""
+    share, key, seed = values.get("share"), values.get("only_key"), values.get("seed", 0)
+    if isinstance(key, str) and redact(key.encode()) != b"sha256:%b" % exchange.key.encode():
+        return False
+    return not isinstance(share, float) or is_chosen(share, int(str(seed)), exchange.serial)
 
 
 _PATHS: Final = (
@@ -140,6 +170,28 @@ def _queue(book: Book, body: bytes, query: str) -> object:
     merge(values)  # refuses what excludes each other now, not at the request
     book.queue(values, asked.requests)
     return {"queued": book.count_queued()}
+
+
+class _Standing(msgspec.Struct, forbid_unknown_fields=True):
+    behaviour: dict[str, Any] | list[dict[str, Any]]
+
+
+def _stand(book: Book, body: bytes, query: str) -> object:
+    """Give every request from now on these behaviours; where two name a row, the later wins."""
+    try:
+        asked = msgspec.json.decode(body, type=_Standing).behaviour
+    except msgspec.DecodeError as exc:
+        raise BadRequest(f"PUT /mock/behaviour: {exc}", code="invalid_value") from exc
+    standing = tuple(parse_values(each) for each in (asked if isinstance(asked, list) else [asked]))
+    merge(*standing)
+    book.standing = standing
+    return {"behaviour": asked}
+
+
+def _stand_back(book: Book, body: bytes, query: str) -> object:
+    """Go back to what the upstream was started with."""
+    book.standing = None
+    return {"behaviour": None}
 
 
 def _show_log(book: Book, body: bytes, query: str) -> object:
@@ -186,6 +238,8 @@ def _clear_script(book: Book, body: bytes, query: str) -> object:
 
 
 _CONTROLS: Final[dict[tuple[str, str], Callable[[Book, bytes, str], object]]] = {
+    ("PUT", "/mock/behaviour"): _stand,
+    ("DELETE", "/mock/behaviour"): _stand_back,
     ("POST", "/mock/script"): _queue,
     ("DELETE", "/mock/script"): _clear_script,
     ("GET", "/mock/log"): _show_log,

@@ -1,0 +1,1 @@
+"""Routing proved with real processes: providers that break one after another, and races."""
