@@ -217,8 +217,7 @@ class Planner:
         route = terms.route
         if terms.strategy != "race" or route.race_share >= 1.0 or num_ready < 2 or rng is None:
             return None
-        # An account begins with one race, which a share of 0 must not have.
-        return route.race_share > 0.0 and self._memory.shares.take(route.name, route.race_share)
+        return self._memory.shares.take(route.name, route.race_share)
 
     # ---- candidates ------------------------------------------------------------------------------
 
