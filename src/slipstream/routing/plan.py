@@ -24,12 +24,12 @@ from slipstream.errors import UnknownModel
 from slipstream.routing import told
 from slipstream.routing.board import Board
 from slipstream.routing.candidates import Ask, Candidate, Sieved, sieve, tier_of
-from slipstream.routing.choosing import Chance, order, plain_plan, plan_from
 from slipstream.routing.expect import Size, look_at_quantiles
 from slipstream.routing.facts import PriceOf, TargetFacts
 from slipstream.routing.field import Field, can_serve, part, together
 from slipstream.routing.memory import Memory
 from slipstream.routing.names import AUTO, find_route, unknown_name
+from slipstream.routing.ordering import Chance, order, plain_plan, plan_from
 from slipstream.routing.routes import Catalogue
 from slipstream.routing.terms import Terms, terms_of, wished
 

@@ -10,9 +10,9 @@ from typing import Final
 from slipstream.choice import Plan, Strategy, Target, Weighed
 from slipstream.errors import NoTarget
 from slipstream.routing.candidates import Candidate, Sieved, why_spared
-from slipstream.routing.choosing import Order
 from slipstream.routing.expect import Size, rate
 from slipstream.routing.field import Parted, wait_s
+from slipstream.routing.ordering import Order
 from slipstream.routing.terms import Terms
 
 MAX_TOLD: Final = 8  # targets that an error's message names; `NoTarget.left` has all of them

@@ -4,9 +4,9 @@ import pytest
 
 from slipstream.errors import Busy, Rejected
 from slipstream.routing.affinity import Warm
-from slipstream.routing.choosing import Chance, order, plan_from
 from slipstream.routing.expect import Size
 from slipstream.routing.field import Field, part
+from slipstream.routing.ordering import Chance, order, plan_from
 from slipstream.routing.terms import terms_of
 from tests.routing.scenes import DEADLINES, Scene, names_of, target
 from tests.routing.test_field import candidate_of
