@@ -171,7 +171,8 @@ def test_trial_is_not_judged_by_the_failures_that_it_is_about() -> None:
 
 
 @pytest.mark.parametrize(
-    ("usd_pico", "words"), [(0, "$0"), (10**12, "$1"), (123_456_789, "$0.000123")]
+    ("usd_pico", "words"),
+    [(0, "$0"), (10**12, "$1"), (123_456_789, "$0.000123"), (1234, "$0.00000000123")],
 )
 def test_usd_words_are_for_people(usd_pico: int, words: str) -> None:
     """Three digits that count; sums use the integer."""

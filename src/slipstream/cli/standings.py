@@ -13,7 +13,7 @@ _COLUMNS: Final = (
     Column("first", is_figure=True),
     Column("p95", is_figure=True),
     Column("tokens/s", is_figure=True),
-    Column("failed", is_figure=True),
+    Column("risk", is_figure=True),
 )
 _WORDS: Final = {"closed": "well", "half_open": "on trial", "open": "left alone"}
 _EMPTY: Final = "No target was asked yet. Send a request, then look again."

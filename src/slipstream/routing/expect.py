@@ -7,6 +7,7 @@ time    = see lanes; to the end of the answer, company and failures included
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 import msgspec
@@ -206,7 +207,8 @@ def _scaled(rates: Rates, counts: tuple[int, int, int, int, int]) -> int | None:
 
 def usd_words(usd_pico: int) -> str:
     """Write an amount for people to read; reports and sums use the integer."""
-    return f"${usd_pico / _PICO_PER_USD:.3g}"
+    rounded = Decimal(f"{usd_pico / _PICO_PER_USD:.3g}")
+    return f"${rounded:f}"  # never with an exponent
 
 
 # ---- at a glance ---------------------------------------------------------------------------------
