@@ -97,6 +97,17 @@ def test_plain_name_in_a_route_is_all_who_have_it_and_shares_its_weight(place: P
     assert found.weights == (2.0, 1.0)
 
 
+def test_route_that_only_repeats_a_target_asks_it_that_often(place: Place) -> None:
+    """Whoever writes a name twice wants a second try; beside others it is the same place."""
+    tables = "[routes.r]\ntargets = ['groq/x', 'groq/x']\n[routes.s]\nstrategy = 'weighted'\n"
+    tables += "weights = [1, 2]\ntargets = ['groq/x', 'groq/x']\n"
+    tables += "[routes.t]\ntargets = ['groq/x', 'cerebras/y', 'groq/x']\n"
+    routes = catalogue(place, TWO + tables).routes
+    assert [target.name for target in routes["r"].targets] == ["groq/x", "groq/x"]
+    assert (len(routes["s"].targets), routes["s"].weights) == (2, ())
+    assert [target.name for target in routes["t"].targets] == ["groq/x", "cerebras/y"]
+
+
 def test_plain_names_are_of_those_that_are_configured(place: Place) -> None:
     """In the order of the configuration, from the rows and from tables of single targets."""
     models = catalogue(

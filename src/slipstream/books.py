@@ -96,7 +96,8 @@ async def keeping_books(
 
 async def _until_ready(first: asyncio.Future[None], process: Supervised, start_s: float) -> None:
     try:
-        await asyncio.wait_for(first, start_s)
+        async with asyncio.timeout(start_s):
+            await first
     except TimeoutError as exc:
         raise ConfigError(
             f"the ledger's process did not come up within {start_s:g} s; "

@@ -181,7 +181,8 @@ class Supervised:
             await self._end(process)
             # A grandchild may hold the pipes open: what is left of the output is not waited for.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(readers, 1.0)
+                async with asyncio.timeout(1.0):
+                    await readers
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         if process.stdin is not None:
@@ -191,7 +192,8 @@ class Supervised:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), self._grace_s)
+            async with asyncio.timeout(self._grace_s):
+                await process.wait()
         except TimeoutError:
             self._log.warning("%s did not end within %g s: killed", self._name, self._grace_s)
             with contextlib.suppress(ProcessLookupError):

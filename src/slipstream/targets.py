@@ -4,7 +4,7 @@ Made of the configuration, the shipped rows of models and their tiers, and the m
 What a person says of a target in the configuration stands over what the rows say.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Final, cast
 
@@ -110,17 +110,18 @@ def _route(
 ) -> Route:
     """Return a route with its targets resolved; those of a plain name share its weight."""
     groups = [resolve(target) for target in said.targets]
-    weights = said.weights or (1.0,) * len(groups)
+    targets = _in_their_order(groups)
+    weights = _weights(groups, said.weights) if said.weights else ()
     if said.first_token_s is not None:
         deadlines = msgspec.structs.replace(deadlines, first_token_s=said.first_token_s)
     race_max_usd = said.race_max_usd
     return Route(
         name=name,
         strategy=cast(Strategy, said.strategy),  # checked by its table's choices, as below
-        targets=_without_repeats(target for group in groups for target in group),
+        targets=targets,
         deadlines=deadlines,
         max_attempts=said.max_attempts,
-        weights=_weights(groups, weights) if said.weights else (),
+        weights=weights if len(weights) == len(targets) else (),  # of one that is repeated: none
         max_wait_s=said.max_wait_s,
         least_tokens_per_s=said.least_tokens_per_s,
         rate_window_s=said.rate_window_s,
@@ -135,8 +136,11 @@ def _route(
     )
 
 
-def _without_repeats(targets: Iterable[Target]) -> tuple[Target, ...]:
-    return tuple(dict.fromkeys(targets))
+def _in_their_order(groups: list[tuple[Target, ...]]) -> tuple[Target, ...]:
+    """Return each target once; a route that only repeats one is to ask it that often."""
+    every = [target for group in groups for target in group]
+    once = tuple(dict.fromkeys(every))
+    return once if len(once) > 1 else tuple(every)
 
 
 def _weights(groups: list[tuple[Target, ...]], weights: tuple[float, ...]) -> tuple[float, ...]:

@@ -116,6 +116,21 @@ async def test_nobody_waits_longer_than_they_may(tmp_path: Path) -> None:
         assert store.execute("SELECT response_id FROM responses WHERE response_id <> 'r0'") == []
 
 
+async def test_cancellation_beside_a_result_is_not_lost(tmp_path: Path) -> None:
+    """Who is cancelled in the moment in which the answer comes ends; a sweeper would go on else."""
+    place = Place(tmp_path)
+    place.gate.clear()
+    async with place.archive() as archive:
+        task = asyncio.create_task(archive.sweep())
+        await asyncio.sleep(0)
+        place.gate.set()
+        # The thread answers while the loop stands still; both wake the task in the same turn.
+        archive._thread.submit(lambda: None).result()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
 async def test_database_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
     """Each who asks is told why; a later one may be served."""
     place = Place(tmp_path)

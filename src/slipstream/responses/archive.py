@@ -145,7 +145,9 @@ class Archive:
         """Do a piece of work in the thread; what waits too long for its turn is never begun."""
         done = self._thread.submit(self._work, work)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(done), self._wait_s)
+            # Python 3.11's wait_for loses a cancellation that comes together with the result.
+            async with asyncio.timeout(self._wait_s):
+                return await asyncio.wrap_future(done)
         except TimeoutError as exc:
             raise LedgerUnavailable(
                 f"the database of kept answers gave no answer within {self._wait_s:g} s"

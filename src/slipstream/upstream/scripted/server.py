@@ -144,4 +144,5 @@ async def _close(server: asyncio.Server, book: Book, connections: set[Connection
     for connection in tuple(connections):
         connection.stop()
     await book.wait_for(lambda: not connections, _CLOSE_S)
-    await asyncio.wait_for(server.wait_closed(), _CLOSE_S)
+    async with asyncio.timeout(_CLOSE_S):
+        await server.wait_closed()
