@@ -85,6 +85,19 @@ def test_hedge_is_what_most_first_tokens_take(is_stream: bool) -> None:
     assert (2.0 if is_stream else 4.0) < delay_s < (4.0 if is_stream else 9.0)
 
 
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_hedge_does_not_wait_longer_for_who_is_late_already(is_stream: bool) -> None:
+    """A target whose attempts in flight say nothing is given no more time than one that is well."""
+    scene = Scene(("a/m", "b/m"))
+    for _ in range(200):
+        scene.answer("a/m", first_s=0.5 if is_stream else 2.5, total_s=2.5)
+    candidate, size = candidate_of(scene, "a/m"), Size(num_bytes=400, is_stream=is_stream)
+    look_at_quantiles(candidate)
+    usual_s = hedge_s(candidate, size)
+    candidate.lane.late_s = 30.0
+    assert hedge_s(candidate, size) == pytest.approx(usual_s)
+
+
 def test_hedge_of_an_unknown_runner_is_a_sane_time() -> None:
     """Neither at once nor never."""
     scene = Scene(("a/m", "b/m"), strategy="race")

@@ -52,7 +52,8 @@ class RaceShares:
 def hedge_s(first: Candidate, size: Size) -> float:
     """Return how long a first runner is given before another one starts beside it."""
     late_s = first.glance.late_s if size.is_stream else first.glance.late_plain_s
-    first_s = expect_tokens(first, size).first_s
+    # That it is late just now is a reason to begin beside it, and none to wait for longer.
+    first_s = expect_tokens(first, size).first_s - first.lane.late_s
     return max(_HEDGE_MEANS * first_s if late_s is None else first_s + late_s, _LEAST_HEDGE_S)
 
 
