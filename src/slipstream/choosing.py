@@ -48,13 +48,13 @@ class Choosing(NamedTuple):
     ) -> Serve:
         """Return what carries out the plan for each call, every attempt on record."""
         leaves: dict[str, Serve] = {**relays, LOCAL: served}
-        facts_of = self.catalogue.facts_of
+        facts_of, price_of = self.catalogue.facts_of, pricing_of(config)
         bounds = [table.max_concurrent for table in config.targets.values()]
         bounds += [table.max_concurrent for table in config.providers.values()]
         return dispatch(
             self.planner.plan,
             {
-                name: metered(leaf, journal, pricing_of(config), time.monotonic_ns, self.tell)
+                name: metered(leaf, journal, price_of, time.monotonic_ns, self.tell)
                 for name, leaf in leaves.items()
             },
             self.board,
